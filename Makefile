@@ -1,0 +1,33 @@
+# Postern: make help
+
+GO          ?= go
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+FUZZTIME    ?= 5s
+
+.PHONY: help run build test lint fuzz bench prepare
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## start the development server on http://127.0.0.1:8000
+	$(GO) run ./cmd/postern dev
+
+build: ## build the static binary ./postern
+	CGO_ENABLED=0 $(GO) build -trimpath -o postern ./cmd/postern
+
+test: prepare ## run every test, with the race detector
+	$(GO) test -race -timeout 15m ./...
+
+lint: ## gofmt, go vet and staticcheck
+	@out="$$(gofmt -l $$(git ls-files '*.go'))"; test -z "$$out" || { echo "not gofmt-ed:"; echo "$$out"; exit 1; }
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+
+fuzz: ## run each fuzz target for FUZZTIME (5s)
+	@GO="$(GO)" FUZZTIME="$(FUZZTIME)" ./scripts/fuzz
+
+bench: ## run the benchmarks of every room
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+prepare: # what the tests need beside Go: a C compiler for the race detector
+	@./scripts/prepare

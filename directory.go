@@ -1,0 +1,263 @@
+package postern
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/postern-auth/postern/internal/auth"
+	"github.com/postern-auth/postern/internal/drf"
+	"github.com/postern-auth/postern/internal/password"
+	"github.com/postern-auth/postern/internal/sqlstore"
+)
+
+// The errors of a [Directory]'s acts, to be told apart with errors.Is.
+var (
+	ErrNoUser        = auth.ErrNoUser
+	ErrNoSession     = auth.ErrNoSession
+	ErrUsernameTaken = auth.ErrUsernameTaken
+	ErrUserInUse     = auth.ErrUserInUse
+	ErrLastSuperuser = auth.ErrLastSuperuser
+	ErrUnavailable   = auth.ErrUnavailable
+	ErrBusy          = password.ErrBusy
+)
+
+// WeakPasswordError is what the validators say against a new password.
+type WeakPasswordError = password.Weak
+
+// InvalidFieldError says why the value of a field can't be taken.
+type InvalidFieldError struct {
+	Field    string // "username" or "email"
+	Messages []string
+}
+
+func (e *InvalidFieldError) Error() string { return e.Field + ": " + strings.Join(e.Messages, " ") }
+
+// User is what is known of a user, without the password.
+type User struct {
+	ID          int64
+	Username    string
+	Email       string
+	FirstName   string
+	LastName    string
+	IsActive    bool
+	IsStaff     bool
+	IsSuperuser bool
+	LastLogin   time.Time // zero: never
+	DateJoined  time.Time
+	// PasswordHasher describes how the password is hashed, such as
+	// "argon2id m=19456 t=2 p=1"; never the hash.
+	PasswordHasher string
+}
+
+// Session is a login of a user. Its ID opens nothing: it is the hash of the
+// key that the client holds.
+type Session struct {
+	ID        string // 64 hexadecimal digits
+	UserID    int64
+	Created   time.Time
+	LastSeen  time.Time // up to a minute late
+	Expires   time.Time
+	Address   netip.Addr // the zero Addr when unknown
+	UserAgent string
+}
+
+// UserQuery selects users, in the order of their ids.
+type UserQuery struct {
+	Search  string // part of a username or an e-mail address
+	Active  *bool
+	AfterID int64 // only ids above it: the page after
+	Limit   int   // at most so many; 0 means 100
+}
+
+// SessionQuery selects sessions, newest first.
+type SessionQuery struct {
+	Username string // "" for all users
+	Limit    int    // at most so many; 0 means 100
+}
+
+// NewUser is a user to be made.
+type NewUser struct {
+	Username    string
+	Email       string
+	Password    string // "" makes it unusable: nobody can log in with it
+	IsStaff     bool
+	IsSuperuser bool
+}
+
+// Directory administers users and sessions, beside a running server or
+// within one: what it ends is over on a running server at once. Safe for
+// concurrent use.
+type Directory struct {
+	config Config
+	realm  *auth.Realm
+	store  *sqlstore.Store
+}
+
+// OpenDirectory opens the database for administration only. It does not
+// migrate, and needs of c no more than Database, Passwords, Session and Log.
+func OpenDirectory(ctx context.Context, c Config) (*Directory, error) {
+	c = c.withDefaults()
+	c.NoMigrate = true
+	var m mistakes
+	if _, err := databasePath(c.Database); err != nil {
+		m.add("POSTERN_DATABASE_URL", c.Database, err.Error())
+	}
+	c.validateSessions(&m)
+	c.validatePasswords(&m)
+	if err := errors.Join(m...); err != nil {
+		return nil, err
+	}
+	return openDirectory(ctx, c)
+}
+
+// Close writes what is pending and closes the database.
+func (d *Directory) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	return errors.Join(d.realm.Close(ctx), d.store.Close())
+}
+
+// CreateUser makes a user. It returns *InvalidFieldError,
+// *WeakPasswordError, ErrUsernameTaken, ErrBusy or ErrUnavailable.
+func (d *Directory) CreateUser(ctx context.Context, n NewUser) (*User, error) {
+	name := auth.NormalizeUsername(n.Username)
+	if messages := drf.UsernameMessages(name); len(messages) > 0 {
+		return nil, &InvalidFieldError{Field: "username", Messages: messages}
+	}
+	email := drf.NormalizeEmail(strings.TrimSpace(n.Email))
+	if messages := drf.EmailMessages(email); email != "" && len(messages) > 0 {
+		return nil, &InvalidFieldError{Field: "email", Messages: messages}
+	}
+	u, err := d.realm.CreateUser(ctx, auth.NewUser{
+		Username: name, Email: email, Password: n.Password, IsStaff: n.IsStaff, IsSuperuser: n.IsSuperuser,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return publicUser(u), nil
+}
+
+// User returns the user of that name; ErrNoUser if there is none.
+func (d *Directory) User(ctx context.Context, name string) (*User, error) {
+	u, err := d.realm.User(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return publicUser(u), nil
+}
+
+// Users lists the users that q selects.
+func (d *Directory) Users(ctx context.Context, q UserQuery) ([]User, error) {
+	found, err := d.realm.Users(ctx, auth.UserFilter{Search: q.Search, Active: q.Active, AfterID: q.AfterID, Limit: q.Limit})
+	if err != nil {
+		return nil, err
+	}
+	users := make([]User, len(found))
+	for i := range found {
+		users[i] = *publicUser(&found[i])
+	}
+	return users, nil
+}
+
+// ValidatePassword asks the validators about a password for that user;
+// *WeakPasswordError if they refuse it.
+func (d *Directory) ValidatePassword(ctx context.Context, plain, username, email string) error {
+	return d.realm.ValidatePassword(ctx, plain, password.Attributes{Username: username, Email: email})
+}
+
+// SetPassword gives the user a new password and ends its sessions. It
+// returns ErrNoUser, *WeakPasswordError, ErrBusy or ErrUnavailable.
+func (d *Directory) SetPassword(ctx context.Context, name, plain string) error {
+	return d.realm.SetPassword(ctx, name, plain)
+}
+
+// SetActive lets a user in, or shuts it out and ends its sessions. It
+// returns ErrNoUser, ErrLastSuperuser or ErrUnavailable.
+func (d *Directory) SetActive(ctx context.Context, name string, active bool) error {
+	return d.realm.SetActive(ctx, name, active)
+}
+
+// DeleteUser removes a user and its sessions. It returns ErrNoUser,
+// ErrLastSuperuser, ErrUserInUse when tables that are not ours refer to the
+// user, or ErrUnavailable.
+func (d *Directory) DeleteUser(ctx context.Context, name string) error {
+	return d.realm.DeleteUser(ctx, name)
+}
+
+// Sessions lists live sessions, newest first; ErrNoUser if q names nobody.
+func (d *Directory) Sessions(ctx context.Context, q SessionQuery) ([]Session, error) {
+	filter := auth.SessionFilter{Limit: q.Limit}
+	if q.Username != "" {
+		u, err := d.realm.User(ctx, q.Username)
+		if err != nil {
+			return nil, err
+		}
+		filter.UserID = u.ID
+	}
+	return d.sessions(ctx, filter)
+}
+
+func (d *Directory) sessions(ctx context.Context, f auth.SessionFilter) ([]Session, error) {
+	found, err := d.realm.Sessions(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	sessions := make([]Session, len(found))
+	for i := range found {
+		s := &found[i]
+		sessions[i] = Session{
+			ID: s.ID.String(), UserID: s.UserID, Created: s.Created, LastSeen: s.LastSeen, Expires: s.Expires,
+			Address: s.Address, UserAgent: s.UserAgent,
+		}
+	}
+	return sessions, nil
+}
+
+// minIDPrefix is how many digits of a session's id must be given.
+const minIDPrefix = 8
+
+// RevokeSession ends the session whose id starts with those hexadecimal
+// digits, at least 8. ErrNoSession if there is none, another error if
+// there are several.
+func (d *Directory) RevokeSession(ctx context.Context, idPrefix string) error {
+	if len(idPrefix) < minIDPrefix {
+		return fmt.Errorf("session id %q is too short: give at least %d digits of it", idPrefix, minIDPrefix)
+	}
+	found, err := d.realm.Sessions(ctx, auth.SessionFilter{IDPrefix: strings.ToLower(idPrefix), Limit: 2})
+	switch {
+	case err != nil:
+		return err
+	case len(found) == 0:
+		return ErrNoSession
+	case len(found) > 1:
+		return fmt.Errorf("session id %q is not unique: give more digits of it", idPrefix)
+	}
+	ended, err := d.realm.Revoke(ctx, found[0].ID)
+	if err == nil && !ended {
+		return ErrNoSession
+	}
+	return err
+}
+
+// RevokeSessions ends every session of the user and says how many there
+// were; ErrNoUser if there is no such user.
+func (d *Directory) RevokeSessions(ctx context.Context, name string) (int, error) {
+	return d.realm.RevokeAll(ctx, name)
+}
+
+// ClearExpired deletes sessions that are over, which a running server does by
+// itself, and says how many they were.
+func (d *Directory) ClearExpired(ctx context.Context) (int, error) { return d.realm.ClearExpired(ctx) }
+
+func publicUser(u *auth.User) *User {
+	return &User{
+		ID: u.ID, Username: u.Username, Email: u.Email, FirstName: u.FirstName, LastName: u.LastName,
+		IsActive: u.IsActive, IsStaff: u.IsStaff, IsSuperuser: u.IsSuperuser,
+		LastLogin: u.LastLogin, DateJoined: u.DateJoined,
+		PasswordHasher: password.Describe(u.Password),
+	}
+}

@@ -1,0 +1,306 @@
+// Package api is the five JSON endpoints, one file each, in the order of
+// rest_framework.views.APIView.dispatch: negotiate, authenticate (with CSRF),
+// check the permission, look for the method, parse, act, answer.
+package api
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/postern-auth/postern/internal/auth"
+	"github.com/postern-auth/postern/internal/drf"
+	"github.com/postern-auth/postern/internal/guard"
+	"github.com/postern-auth/postern/internal/password"
+)
+
+// Options is what the API is made of.
+type Options struct {
+	Realm *auth.Realm
+	// UnauthenticatedStatus is 403 or 401.
+	UnauthenticatedStatus int
+	// Mask makes a CSRF token of a secret.
+	Mask func(secret string) (string, error)
+	Now  func() time.Time
+}
+
+// API answers the endpoints under /api/.
+type API struct {
+	Options
+	endpoints map[string]*endpoint
+	register  *drf.Serializer
+	login     *drf.Serializer
+}
+
+// endpoint is one URL with what it can do.
+type endpoint struct {
+	path    string
+	name    string // as OPTIONS and the page show it
+	method  string // the one method beside OPTIONS; GET brings HEAD with it
+	private bool   // needs a session
+	allow   []string
+	act     func(a *API, e *exchange) error
+}
+
+// New returns the API.
+func New(o Options) *API {
+	a := &API{Options: o, register: registerFields(), login: loginFields()}
+	a.endpoints = make(map[string]*endpoint)
+	for _, e := range []*endpoint{
+		{path: "/api/register/", name: "Register Api", method: http.MethodPost, act: (*API).serveRegister},
+		{path: "/api/login/", name: "Login Api", method: http.MethodPost, act: (*API).serveLogin},
+		{path: "/api/logout/", name: "Logout Api", method: http.MethodPost, private: true, act: (*API).serveLogout},
+		{path: "/api/user/", name: "User Status Api", method: http.MethodGet, private: true, act: (*API).serveUser},
+		{path: "/api/protected/", name: "Protected Api", method: http.MethodGet, private: true, act: (*API).serveProtected},
+	} {
+		e.allow = []string{"POST, OPTIONS"}
+		if e.method == http.MethodGet {
+			e.allow = []string{"GET, HEAD, OPTIONS"}
+		}
+		a.endpoints[e.path] = e
+	}
+	return a
+}
+
+// Serve answers one request; paths that are not the API's get a 404.
+func (a *API) Serve(x *guard.Exchange) {
+	path := x.Request.URL.Path
+	if e, ok := a.endpoints[path]; ok {
+		a.dispatch(&exchange{Exchange: x, endpoint: e})
+		return
+	}
+	dropped := x.DropMalformedSessionCookie()
+	if dropped {
+		x.Header()["Vary"] = []string{"Cookie, origin"}
+	}
+	if !strings.HasSuffix(path, "/") && a.endpoints[path+"/"] != nil {
+		redirectToSlash(x)
+		return
+	}
+	x.NotFound()
+}
+
+// redirectToSlash is django.middleware.common with APPEND_SLASH.
+func redirectToSlash(x *guard.Exchange) {
+	to := x.Request.URL.EscapedPath() + "/"
+	if q := x.Request.URL.RawQuery; q != "" {
+		to += "?" + q
+	}
+	x.WithoutFrameOptions()
+	x.Header()["Location"] = []string{to}
+	x.Answer(http.StatusMovedPermanently, "text/html; charset=utf-8", nil)
+}
+
+// exchange is a request to one endpoint.
+type exchange struct {
+	*guard.Exchange
+	endpoint *endpoint
+	accepted drf.Accepted
+	identity *auth.Identity // nil: anonymous
+	data     drf.Data
+	parsed   bool
+	parseErr error
+}
+
+var (
+	varyAcceptOrigin       = []string{"Accept, origin"}
+	varyAcceptCookieOrigin = []string{"Accept, Cookie, origin"}
+	noStore                = []string{"no-store"}
+	applicationJSON        = []string{"application/json"}
+)
+
+func (a *API) dispatch(e *exchange) {
+	h := e.Header()
+	h["Allow"] = e.endpoint.allow
+	h["Vary"] = varyAcceptOrigin
+
+	accept := e.Request.Header["Accept"]
+	accepted, err := drf.Negotiate(strings.Join(accept, ","), len(accept) > 0, formatOf(e.Request.URL.RawQuery))
+	if err != nil {
+		if e.DropMalformedSessionCookie() {
+			h["Vary"] = varyAcceptCookieOrigin
+		}
+		a.fail(e, err)
+		return
+	}
+	e.accepted = accepted
+	h["Vary"] = varyAcceptCookieOrigin
+	if err := a.answer(e); err != nil {
+		a.fail(e, err)
+	}
+}
+
+// formatOf returns the last value of ?format=, as Django's QueryDict would.
+func formatOf(rawQuery string) string {
+	if rawQuery == "" {
+		return ""
+	}
+	form, err := drf.ParseForm(rawQuery)
+	if err != nil {
+		return ""
+	}
+	return form.FormValue("format")
+}
+
+// answer is the way of a request whose answer's form is settled.
+func (a *API) answer(e *exchange) error {
+	if err := a.authenticate(e); err != nil {
+		return err
+	}
+	if e.endpoint.private && e.identity == nil {
+		return errNotAuthenticated
+	}
+	method := e.Request.Method
+	switch {
+	case method == http.MethodOptions:
+		return e.reply(http.StatusOK, drf.Metadata(e.endpoint.name, ""))
+	case method == e.endpoint.method, method == http.MethodHead && e.endpoint.method == http.MethodGet:
+		return e.endpoint.act(a, e)
+	}
+	return drf.NotAllowed(method)
+}
+
+// authenticate is rest_framework.authentication.SessionAuthentication: who
+// has a session must also pass the CSRF check. An anonymous login or
+// registration from a foreign page is refused too (login CSRF).
+func (a *API) authenticate(e *exchange) error {
+	key, found := e.SessionKey()
+	if found {
+		checked, err := a.Realm.Check(e.Request.Context(), key)
+		switch {
+		case err == nil:
+			a.recognise(e, checked, key)
+		case errors.Is(err, auth.ErrNoSession):
+			e.DeleteSessionCookie()
+		default:
+			return err
+		}
+	}
+	if _, err := e.MendCSRFCookie(e.boundSecret()); err != nil {
+		return err
+	}
+	if !guard.IsUnsafe(e.Request.Method) {
+		return nil
+	}
+	if e.identity != nil {
+		return e.CheckCSRF(e.identity.Session.CSRFSecret, e.formToken)
+	}
+	if !e.endpoint.private {
+		return e.CheckOrigin()
+	}
+	return nil
+}
+
+func (a *API) recognise(e *exchange, checked auth.Checked, key string) {
+	e.identity = checked.Identity
+	e.UserID = checked.User.ID
+	e.Header()["Cache-Control"] = noStore
+	if checked.Renewed {
+		age := a.Realm.Policy().CookieAge(&checked.Session, a.Now())
+		e.SetSessionCookie(key, age)
+	}
+}
+
+func (e *exchange) boundSecret() string {
+	if e.identity == nil {
+		return ""
+	}
+	return e.identity.Session.CSRFSecret
+}
+
+// formToken is request.POST.get("csrfmiddlewaretoken") of a DRF request: it
+// parses the body, and a body that can't be parsed is answered as such.
+func (e *exchange) formToken() (string, error) {
+	if e.Request.Method != http.MethodPost {
+		return "", nil
+	}
+	data, err := e.parse()
+	if err != nil || !data.IsForm() {
+		return "", err
+	}
+	return data.FormValue("csrfmiddlewaretoken"), nil
+}
+
+var errTooLarge = &drf.Error{Status: http.StatusRequestEntityTooLarge, Detail: "Request body too large."}
+
+// parse reads and parses the body, once.
+func (e *exchange) parse() (drf.Data, error) {
+	if e.parsed {
+		return e.data, e.parseErr
+	}
+	e.parsed = true
+	body, err := e.Body()
+	switch {
+	case errors.Is(err, guard.ErrBodyTooLarge):
+		e.parseErr = errTooLarge
+	case err != nil:
+		e.parseErr = drf.ParseError("", "the request body did not arrive whole")
+	default:
+		e.data, e.parseErr = drf.Body(e.Request.Header.Get("Content-Type"), body)
+	}
+	return e.data, e.parseErr
+}
+
+// visit is what a new session is told about its client.
+func (e *exchange) visit() auth.Visit {
+	return auth.Visit{Address: e.Address, UserAgent: e.Request.UserAgent(), Current: e.identity}
+}
+
+// reply writes an answer in the accepted form.
+func (e *exchange) reply(status int, body any) error {
+	if e.accepted.Format == drf.HTML {
+		return e.page(status, body)
+	}
+	e.Header()["Content-Type"] = applicationJSON
+	e.Answer(status, "", drf.Render(body, e.accepted.Indent))
+	return nil
+}
+
+var errNotAuthenticated = errors.New("not authenticated")
+
+// fail turns an error of the domain into an answer.
+func (a *API) fail(e *exchange, err error) {
+	status, body := a.describe(e, err)
+	if err := e.reply(status, body); err != nil {
+		e.Log().LogAttrs(e.Request.Context(), slog.LevelError, "answer not rendered", slog.Any("error", err))
+		e.ServerError()
+	}
+}
+
+func (a *API) describe(e *exchange, err error) (int, any) {
+	var (
+		known  *drf.Error
+		fields drf.Errors
+	)
+	refused, csrf := guard.IsCSRFError(err)
+	switch {
+	case errors.As(err, &known):
+		return known.Status, known.Body()
+	case errors.As(err, &fields):
+		return http.StatusBadRequest, fields.Body()
+	case csrf:
+		return http.StatusForbidden, drf.Detail(refused.Error())
+	case errors.Is(err, errNotAuthenticated):
+		if a.UnauthenticatedStatus == http.StatusUnauthorized {
+			e.Header()["Www-Authenticate"] = []string{`Session realm="api"`}
+		}
+		return a.UnauthenticatedStatus, drf.Detail("Authentication credentials were not provided.")
+	case errors.Is(err, password.ErrBusy):
+		return unavailable(e, "Too many sign-ins at once. Try again in a moment.")
+	case errors.Is(err, auth.ErrUnavailable):
+		e.Log().LogAttrs(e.Request.Context(), slog.LevelError, "store unavailable", slog.Any("error", err))
+		return unavailable(e, "Service temporarily unavailable, try again later.")
+	case e.Request.Context().Err() != nil:
+		return unavailable(e, "Service temporarily unavailable, try again later.")
+	}
+	e.Log().LogAttrs(e.Request.Context(), slog.LevelError, "unexpected error", slog.Any("error", err))
+	return http.StatusInternalServerError, drf.Detail("A server error occurred.")
+}
+
+// unavailable is a 503 that says when to come back.
+func unavailable(e *exchange, detail string) (int, any) {
+	e.Header()["Retry-After"] = []string{"1"}
+	return http.StatusServiceUnavailable, drf.Detail(detail)
+}

@@ -1,0 +1,16 @@
+package api
+
+import (
+	"net/http"
+
+	"github.com/postern-auth/postern/internal/drf"
+)
+
+func (a *API) serveLogout(e *exchange) error {
+	if err := a.Realm.Logout(e.Request.Context(), e.identity.Session.ID); err != nil {
+		return err
+	}
+	delete(e.Header(), "Set-Cookie") // of a renewal or a mended CSRF cookie
+	e.DeleteSessionCookie()
+	return e.reply(http.StatusOK, drf.Object{{Name: "message", Value: "Logout successful"}})
+}

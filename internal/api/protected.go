@@ -1,0 +1,14 @@
+package api
+
+import (
+	"net/http"
+
+	"github.com/postern-auth/postern/internal/drf"
+)
+
+func (a *API) serveProtected(e *exchange) error {
+	e.Quiet = true
+	return e.reply(http.StatusOK, drf.Object{
+		{Name: "message", Value: "Hello, " + e.identity.User.Username + "! You are authenticated."},
+	})
+}

@@ -1,0 +1,54 @@
+package auth
+
+import (
+	"context"
+	"fmt"
+)
+
+// Logout ends a session. Ending one that is already over is no error.
+func (r *Realm) Logout(ctx context.Context, id SessionID) error {
+	r.seen.drop(id)
+	if _, err := r.sessions.End(ctx, id); err != nil {
+		return fmt.Errorf("log out: %w", err)
+	}
+	return nil
+}
+
+// Revoke ends a session by its id and reports whether there was one.
+func (r *Realm) Revoke(ctx context.Context, id SessionID) (bool, error) {
+	ended, err := r.sessions.End(ctx, id)
+	if err != nil {
+		return false, fmt.Errorf("revoke a session: %w", err)
+	}
+	return ended, nil
+}
+
+// RevokeAll ends every session of the user of that name and says how many
+// there were; ErrNoUser if there is no such user.
+func (r *Realm) RevokeAll(ctx context.Context, name string) (int, error) {
+	user, err := r.users.UserByName(ctx, name)
+	if err != nil {
+		return 0, fmt.Errorf("revoke the sessions: %w", err)
+	}
+	n, err := r.sessions.EndAll(ctx, user.ID)
+	if err != nil {
+		return 0, fmt.Errorf("revoke the sessions: %w", err)
+	}
+	return n, nil
+}
+
+// Sessions lists stored sessions, newest first, expired ones left out.
+func (r *Realm) Sessions(ctx context.Context, f SessionFilter) ([]Session, error) {
+	sessions, err := r.sessions.Sessions(ctx, f)
+	if err != nil {
+		return nil, fmt.Errorf("list sessions: %w", err)
+	}
+	now := r.now()
+	live := sessions[:0]
+	for i := range sessions {
+		if !r.policy.Ended(&sessions[i], now) {
+			live = append(live, sessions[i])
+		}
+	}
+	return live, nil
+}

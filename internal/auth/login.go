@@ -1,0 +1,78 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/postern-auth/postern/internal/django"
+)
+
+func isNoUser(err error) bool { return errors.Is(err, ErrNoUser) }
+
+// Login verifies a password and opens a session in place of the visitor's
+// current one. It returns ErrInvalidCredentials for an unknown name, a wrong
+// password and an inactive user alike, at the same cost; password.ErrBusy
+// when there are too many at once; or ErrUnavailable. An outdated hash is
+// upgraded in the same commit.
+func (r *Realm) Login(ctx context.Context, name, plain string, v Visit) (*Opened, error) {
+	user, err := r.users.UserByName(ctx, name)
+	if err != nil && !isNoUser(err) {
+		return nil, fmt.Errorf("log in: %w", err)
+	}
+	stamp, err := r.verify(ctx, user, name, plain)
+	if err != nil {
+		return nil, err
+	}
+	session, key, err := r.newSession(v)
+	if err != nil {
+		return nil, err
+	}
+	encoded := user.Password
+	if stamp.Upgraded != "" {
+		stamp.OldAuthHash = django.SessionAuthHash(r.keys[0], encoded)
+		encoded = stamp.Upgraded
+	}
+	stamp.At = session.Created
+	session.UserID = user.ID
+	session.AuthHash = django.SessionAuthHash(r.keys[0], encoded)
+
+	err = r.sessions.Start(ctx, &Start{Session: session, Login: stamp, Replaces: v.replaced(), PerUser: r.policy.PerUser})
+	if errors.Is(err, ErrUserChanged) {
+		return nil, ErrInvalidCredentials
+	}
+	if err != nil {
+		return nil, fmt.Errorf("log in: %w", err)
+	}
+	identity := &Identity{User: *user, Session: session}
+	identity.User.Password, identity.User.LastLogin = encoded, stamp.At
+	return &Opened{Identity: identity, Key: key}, nil
+}
+
+// verify spends one password check in the gate, whoever the user is (nil: an
+// unknown name), and says what the login will change on it.
+func (r *Realm) verify(ctx context.Context, user *User, name, plain string) (*LoginStamp, error) {
+	var (
+		ok       bool
+		upgraded string
+		hashErr  error
+	)
+	err := r.gate.Do(ctx, func() {
+		if user == nil {
+			r.hashing.Decoy(plain, name)
+			return
+		}
+		var outdated bool
+		ok, outdated = r.hashing.Verify(plain, user.Password)
+		if ok && outdated && user.IsActive {
+			upgraded, hashErr = r.hashing.Hash(plain)
+		}
+	})
+	if err := errors.Join(err, hashErr); err != nil {
+		return nil, fmt.Errorf("verify the password: %w", err)
+	}
+	if !ok || !user.IsActive {
+		return nil, ErrInvalidCredentials
+	}
+	return &LoginStamp{Verified: user.Password, Upgraded: upgraded}, nil
+}

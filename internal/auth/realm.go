@@ -1,0 +1,124 @@
+package auth
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/postern-auth/postern/internal/password"
+)
+
+// Options is what a Realm is made of. Users, Sessions, Hashing, Gate and
+// SecretKeys must be set; the rest has defaults.
+type Options struct {
+	Users    UserStore
+	Sessions SessionStore
+	Hashing  *password.Hashing
+	Gate     *password.Gate
+	// Validators judge new passwords; with WarnOnly they log and let pass.
+	Validators []password.Validator
+	WarnOnly   bool
+	// SecretKeys bind sessions to passwords: the key in use, then its
+	// fallbacks (SECRET_KEY, SECRET_KEY_FALLBACKS).
+	SecretKeys []string
+	Policy     Policy
+	Now        func() time.Time // default time.Now
+	Rand       io.Reader        // default crypto/rand
+	Log        *slog.Logger     // default: discard
+}
+
+// Realm is one population of users with their sessions and the rules for
+// both. Its methods are the acts. Safe for concurrent use.
+type Realm struct {
+	users      UserStore
+	sessions   SessionStore
+	hashing    *password.Hashing
+	gate       *password.Gate
+	validators []password.Validator
+	warnOnly   bool
+	keys       []string
+	policy     Policy
+	now        func() time.Time
+	rand       io.Reader
+	log        *slog.Logger
+	seen       *seen
+	stop       context.CancelFunc
+	stopped    chan struct{}
+}
+
+// populationSample is how many users' hashes tell password.Hashing what a
+// password check costs in this realm; see password.Hashing.SetPopulation.
+const populationSample = 500
+
+// New returns a realm and starts its work in the background: writing
+// last-seen times and deleting expired sessions. Close ends it.
+func New(ctx context.Context, o Options) (*Realm, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Rand == nil {
+		o.Rand = rand.Reader
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	r := &Realm{
+		users: o.Users, sessions: o.Sessions, hashing: o.Hashing, gate: o.Gate,
+		validators: o.Validators, warnOnly: o.WarnOnly, keys: o.SecretKeys, policy: o.Policy,
+		now: o.Now, rand: o.Rand, log: o.Log,
+		seen:    newSeen(),
+		stopped: make(chan struct{}),
+	}
+	if err := r.sampleHashes(ctx); err != nil {
+		return nil, err
+	}
+	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	r.stop = cancel
+	go r.keepHouse(background)
+	return r, nil
+}
+
+// sampleHashes shows the oldest and the newest hashes of the user table to
+// the hashers, so that an unknown name costs what a known one does.
+func (r *Realm) sampleHashes(ctx context.Context) error {
+	var hashes []string
+	for _, newest := range []bool{false, true} {
+		users, err := r.users.Users(ctx, UserFilter{Newest: newest, Limit: populationSample})
+		if err != nil {
+			return fmt.Errorf("sample the password hashes: %w", err)
+		}
+		for i := range users {
+			hashes = append(hashes, users[i].Password)
+		}
+	}
+	r.hashing.SetPopulation(hashes)
+	return nil
+}
+
+// Policy returns the rules for the life of sessions.
+func (r *Realm) Policy() Policy { return r.policy }
+
+// Close stops the work in the background and writes what is pending. The
+// stores stay open: they belong to the caller.
+func (r *Realm) Close(ctx context.Context) error {
+	r.stop()
+	select {
+	case <-r.stopped:
+	case <-ctx.Done():
+		return fmt.Errorf("close the realm: %w", ctx.Err())
+	}
+	return r.Flush(ctx)
+}
+
+// hash runs the work of hashing a password through the gate.
+func (r *Realm) hash(ctx context.Context, plain string) (encoded string, err error) {
+	gateErr := r.gate.Do(ctx, func() { encoded, err = r.hashing.Hash(plain) })
+	if err := errors.Join(gateErr, err); err != nil {
+		return "", fmt.Errorf("hash the password: %w", err)
+	}
+	return encoded, nil
+}

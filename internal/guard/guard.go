@@ -1,0 +1,173 @@
+// Package guard is what every request passes before anyone looks at it, one
+// file each: proxy (who is really asking), host, security headers, CORS,
+// limits, recover, log; and, for those who ask for it, CSRF and throttle.
+//
+// A request enters as an Exchange, which carries what was found out about it,
+// and leaves through the same Exchange, so that the way back (cookies, Vary,
+// the log line) needs no second bookkeeping. Nothing here knows users.
+package guard
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"regexp"
+	"sync"
+	"time"
+)
+
+// Settings are what the guard is made of; the root package validates them.
+type Settings struct {
+	AllowedHosts   []string // django ALLOWED_HOSTS patterns
+	TrustedProxies []netip.Prefix
+	TrustUnix      bool
+
+	CORS     CORSSettings
+	CSRF     CSRFSettings
+	Session  CookieSettings
+	Headers  HeaderSettings
+	MaxBody  int64 // bytes
+	Log      *slog.Logger
+	Now      func() time.Time
+	NewToken func() (string, error) // a CSRF secret for a client without a session
+}
+
+// Guard holds the rules. Safe for concurrent use.
+type Guard struct {
+	set     Settings
+	cors    cors
+	csrf    csrf
+	headers []header
+	pool    sync.Pool
+}
+
+// New returns a guard with these rules.
+func New(s Settings) *Guard {
+	g := &Guard{set: s, cors: newCORS(s.CORS), csrf: newCSRF(s.CSRF), headers: securityHeaders(s.Headers)}
+	g.pool.New = func() any { return new(Exchange) }
+	return g
+}
+
+// Handler answers a request that the guard let through.
+type Handler func(x *Exchange)
+
+// Wrap returns the guarded form of next.
+func (g *Guard) Wrap(next Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		x := g.enter(w, r)
+		defer g.leave(x)
+		g.admit(x, next)
+	})
+}
+
+// Middleware returns the guarded form of a handler that is not ours. The
+// Exchange is what decide gets; if it returns false, it has answered itself.
+func (g *Guard) Middleware(decide func(x *Exchange) (*http.Request, bool), next http.Handler) http.Handler {
+	return g.Wrap(func(x *Exchange) {
+		if r, ok := decide(x); ok {
+			next.ServeHTTP(x, r)
+		}
+	})
+}
+
+func (g *Guard) admit(x *Exchange, next Handler) {
+	g.setSecurityHeaders(x)
+	if g.cors.preflight(x) {
+		return
+	}
+	g.cors.actual(x)
+	if !x.HostAllowed {
+		x.Answer(http.StatusBadRequest, "application/json", []byte(`{"detail":"Bad Request (400)"}`))
+		return
+	}
+	if g.set.Headers.SSLRedirect && !x.Secure {
+		x.redirect("https://" + x.Host + x.Request.URL.RequestURI())
+		return
+	}
+	next(x)
+}
+
+// Exchange is one request and its answer. It is an http.ResponseWriter; it
+// goes back to a pool when the handler returns: nobody keeps it.
+type Exchange struct {
+	http.ResponseWriter
+	Request *http.Request
+	// Address is the client's, as far as the trusted proxies tell.
+	Address netip.Addr
+	// Secure says that the client speaks https (to us or to a trusted proxy).
+	Secure bool
+	// Host is the host asked for, with its port as the client sent it.
+	Host        string
+	HostAllowed bool
+	// UserID is set by who finds it out, for the log line.
+	UserID int64
+	// Quiet lowers the log line of a success from info to debug.
+	Quiet bool
+
+	guard     *Guard
+	id        string
+	status    int
+	written   int64
+	started   time.Time
+	forbidden error // why a proxy header was not believed; for the log
+}
+
+func (g *Guard) enter(w http.ResponseWriter, r *http.Request) *Exchange {
+	x := g.pool.Get().(*Exchange)
+	*x = Exchange{ResponseWriter: w, Request: r, guard: g, started: g.set.Now()}
+	g.resolveProxy(x)
+	return x
+}
+
+func (g *Guard) leave(x *Exchange) {
+	if cause := recover(); cause != nil {
+		g.recovered(x, cause)
+	}
+	g.logRequest(x)
+	*x = Exchange{}
+	g.pool.Put(x)
+}
+
+// ID names the request in logs: what a trusted proxy calls it in
+// X-Request-ID, or 16 random hexadecimal digits.
+func (x *Exchange) ID() string {
+	if x.id == "" {
+		var b [8]byte
+		rand.Read(b[:]) // never fails, see crypto/rand
+		x.id = hex.EncodeToString(b[:])
+	}
+	return x.id
+}
+
+var requestID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+
+// WriteHeader implements http.ResponseWriter.
+func (x *Exchange) WriteHeader(status int) {
+	if x.status == 0 && status >= 200 {
+		x.status = status
+		if status >= http.StatusInternalServerError {
+			x.Header().Set("X-Request-Id", x.ID())
+		}
+	}
+	x.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements http.ResponseWriter.
+func (x *Exchange) Write(p []byte) (int, error) {
+	if x.status == 0 {
+		x.status = http.StatusOK
+	}
+	n, err := x.ResponseWriter.Write(p)
+	x.written += int64(n)
+	return n, err
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (x *Exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
+
+// Log returns the logger for what happens in this request.
+func (x *Exchange) Log() *slog.Logger {
+	return x.guard.set.Log.With(slog.String("request_id", x.ID()))
+}

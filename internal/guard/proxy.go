@@ -1,0 +1,110 @@
+package guard
+
+import (
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"github.com/postern-auth/postern/internal/django"
+)
+
+// resolveProxy finds out who asks, by which scheme and for which host. Only a
+// trusted proxy is believed about it.
+func (g *Guard) resolveProxy(x *Exchange) {
+	r := x.Request
+	x.Host = r.Host
+	x.Secure = r.TLS != nil
+	peer, unix := peerOf(r.RemoteAddr)
+	x.Address = peer
+	if unix && g.set.TrustUnix || g.trusted(peer) {
+		g.believeProxy(x)
+	}
+	x.HostAllowed = django.ValidHost(x.Host, g.set.AllowedHosts)
+}
+
+func (g *Guard) believeProxy(x *Exchange) {
+	h := x.Request.Header
+	if proto := h["X-Forwarded-Proto"]; len(proto) > 0 {
+		first, _, _ := strings.Cut(proto[0], ",")
+		x.Secure = strings.EqualFold(strings.TrimSpace(first), "https")
+	}
+	if host := h["X-Forwarded-Host"]; len(host) > 0 && host[0] != "" {
+		x.Host = host[0]
+	}
+	if id := h["X-Request-Id"]; len(id) > 0 && requestID.MatchString(id[0]) {
+		x.id = id[0]
+	}
+	if forwarded := h["X-Forwarded-For"]; len(forwarded) > 0 {
+		x.Address = g.client(forwarded, x.Address)
+	}
+}
+
+// client walks X-Forwarded-For from its end, where the nearest proxy wrote,
+// to the first address that is not a trusted proxy's. What stands before it
+// anyone may have written.
+func (g *Guard) client(forwarded []string, peer netip.Addr) netip.Addr {
+	for i := len(forwarded) - 1; i >= 0; i-- {
+		rest := forwarded[i]
+		for rest != "" {
+			var last string
+			if at := strings.LastIndexByte(rest, ','); at >= 0 {
+				rest, last = rest[:at], rest[at+1:]
+			} else {
+				rest, last = "", rest
+			}
+			address, ok := parseAddress(strings.TrimSpace(last))
+			if !ok {
+				return peer
+			}
+			if peer = address; !g.trusted(address) {
+				return address
+			}
+		}
+	}
+	return peer
+}
+
+func (g *Guard) trusted(a netip.Addr) bool {
+	for _, p := range g.set.TrustedProxies {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// peerOf reads http.Request.RemoteAddr; the peers of a unix socket have no address.
+func peerOf(remote string) (_ netip.Addr, unix bool) {
+	if remote == "" || remote == "@" || remote[0] == '/' || remote[0] == '@' {
+		return netip.Addr{}, true
+	}
+	if ap, err := netip.ParseAddrPort(remote); err == nil {
+		return ap.Addr().Unmap().WithZone(""), false
+	}
+	return netip.Addr{}, false
+}
+
+// parseAddress reads an address with or without a port.
+func parseAddress(s string) (netip.Addr, bool) {
+	if a, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
+		return a.Unmap().WithZone(""), true
+	}
+	if ap, err := netip.ParseAddrPort(s); err == nil {
+		return ap.Addr().Unmap().WithZone(""), true
+	}
+	return netip.Addr{}, false
+}
+
+// Origin is the scheme and host that the client asked, as browsers write origins.
+func (x *Exchange) Origin() string {
+	if x.Secure {
+		return "https://" + x.Host
+	}
+	return "http://" + x.Host
+}
+
+// redirect sends the client elsewhere for good, keeping the method.
+func (x *Exchange) redirect(location string) {
+	x.Header().Set("Location", location)
+	x.Answer(http.StatusPermanentRedirect, "", nil)
+}

@@ -1,0 +1,148 @@
+// Package httpserver is where requests arrive: listeners (TCP, unix socket,
+// TLS), time-outs, limits of headers, and the graceful stop. What a request
+// means is none of its business.
+package httpserver
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+)
+
+// Limits of one connection. They are generous to slow phones and end a
+// client that sends or reads a byte a second.
+const (
+	ReadHeaderTimeout = 10 * time.Second
+	ReadTimeout       = 30 * time.Second
+	WriteTimeout      = 60 * time.Second
+	IdleTimeout       = 120 * time.Second
+	MaxHeaderBytes    = 16 << 10
+	// headerSlop is what net/http adds to MaxHeaderBytes on its own.
+	headerSlop = 4 << 10
+	// DrainTimeout is how long a stop waits for requests under way.
+	DrainTimeout = 30 * time.Second
+)
+
+// Options is where and how to listen.
+type Options struct {
+	Addr       string      // "host:port"; "" when UnixSocket is set
+	UnixSocket string      // path of a socket file, "" for none
+	SocketMode fs.FileMode // of the socket file
+	TLSCert    string      // PEM files; both or neither
+	TLSKey     string
+	Log        *slog.Logger
+}
+
+// Listen opens the listeners. An error says which address or file is wrong.
+func Listen(ctx context.Context, o Options) (_ []net.Listener, err error) {
+	var listeners []net.Listener
+	defer func() {
+		if err != nil {
+			closeAll(listeners)
+		}
+	}()
+	var config net.ListenConfig
+	if o.Addr != "" {
+		l, err := config.Listen(ctx, "tcp", o.Addr)
+		if err != nil {
+			return nil, fmt.Errorf("listen on %s: %w", o.Addr, err)
+		}
+		listeners = append(listeners, l)
+	}
+	if o.UnixSocket != "" {
+		l, err := listenUnix(ctx, &config, o.UnixSocket, o.SocketMode)
+		if err != nil {
+			return nil, err
+		}
+		listeners = append(listeners, l)
+	}
+	if o.TLSCert == "" {
+		return listeners, nil
+	}
+	cert, err := tls.LoadX509KeyPair(o.TLSCert, o.TLSKey)
+	if err != nil {
+		return nil, fmt.Errorf("load the TLS certificate %s with the key %s: %w", o.TLSCert, o.TLSKey, err)
+	}
+	for i, l := range listeners {
+		if l.Addr().Network() == "tcp" {
+			listeners[i] = tls.NewListener(l, &tls.Config{
+				Certificates: []tls.Certificate{cert},
+				MinVersion:   tls.VersionTLS12,
+				NextProtos:   []string{"h2", "http/1.1"},
+			})
+		}
+	}
+	return listeners, nil
+}
+
+// listenUnix takes over a socket file that a crashed server left behind, but
+// not one that somebody listens on and no file that is not a socket.
+func listenUnix(ctx context.Context, config *net.ListenConfig, path string, mode fs.FileMode) (net.Listener, error) {
+	if info, err := os.Stat(path); err == nil {
+		if info.Mode()&fs.ModeSocket == 0 {
+			return nil, fmt.Errorf("listen on unix socket %s: the file exists and is not a socket; choose another path", path)
+		}
+		if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
+			c.Close()
+			return nil, fmt.Errorf("listen on unix socket %s: another server listens on it", path)
+		}
+		if err := os.Remove(path); err != nil {
+			return nil, fmt.Errorf("listen on unix socket %s: %w", path, err)
+		}
+	}
+	l, err := config.Listen(ctx, "unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("listen on unix socket %s: %w", path, err)
+	}
+	if err := os.Chmod(path, mode); err != nil {
+		l.Close()
+		return nil, fmt.Errorf("listen on unix socket %s: %w", path, err)
+	}
+	return l, nil
+}
+
+func closeAll(listeners []net.Listener) {
+	for _, l := range listeners {
+		l.Close()
+	}
+}
+
+// Serve answers on the listeners until ctx ends; then it takes no new
+// requests, lets those under way finish (DrainTimeout at most) and returns.
+// nil means that every request taken was answered.
+func Serve(ctx context.Context, listeners []net.Listener, handler http.Handler, log *slog.Logger) error {
+	server := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: ReadHeaderTimeout,
+		ReadTimeout:       ReadTimeout,
+		WriteTimeout:      WriteTimeout,
+		IdleTimeout:       IdleTimeout,
+		MaxHeaderBytes:    MaxHeaderBytes - headerSlop,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	failed := make(chan error, len(listeners))
+	for _, l := range listeners {
+		go func() { failed <- server.Serve(l) }()
+	}
+	select {
+	case err := <-failed:
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), DrainTimeout)
+		defer cancel()
+		return errors.Join(fmt.Errorf("serve: %w", err), server.Shutdown(closing))
+	case <-ctx.Done():
+	}
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), DrainTimeout)
+	defer cancel()
+	if err := server.Shutdown(closing); err != nil {
+		server.Close()
+		return fmt.Errorf("stop: requests were still under way after %s: %w", DrainTimeout, err)
+	}
+	return nil
+}

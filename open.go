@@ -1,0 +1,181 @@
+package postern
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/postern-auth/postern/internal/api"
+	"github.com/postern-auth/postern/internal/auth"
+	"github.com/postern-auth/postern/internal/django"
+	"github.com/postern-auth/postern/internal/guard"
+	"github.com/postern-auth/postern/internal/password"
+	"github.com/postern-auth/postern/internal/sqlstore"
+)
+
+// maxBody is the largest request body, in bytes.
+const maxBody = 1 << 20
+
+// Server answers the five endpoints and protects pages. Safe for concurrent use.
+type Server struct {
+	*Directory
+	guard *guard.Guard
+	api   *api.API
+}
+
+// Open connects the database, migrates it unless c.NoMigrate, and returns a
+// server ready to answer. Its error is every mistake of the configuration at
+// once (each a *ConfigError), or why the database can't be used. Close the
+// server when it is no longer used.
+func Open(ctx context.Context, c Config) (*Server, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	d, err := openDirectory(ctx, c.withDefaults())
+	if err != nil {
+		return nil, err
+	}
+	c = d.config
+	return &Server{
+		Directory: d,
+		guard:     guard.New(c.guardSettings()),
+		api: api.New(api.Options{
+			Realm:                 d.realm,
+			UnauthenticatedStatus: c.UnauthenticatedStatus,
+			Mask:                  func(secret string) (string, error) { return django.Mask(c.Rand, secret) },
+			Now:                   c.Now,
+		}),
+	}, nil
+}
+
+// Handler answers /api/register/, /api/login/, /api/logout/, /api/user/ and
+// /api/protected/, and 404 for every other path.
+func (s *Server) Handler() http.Handler { return s.guard.Wrap(s.api.Serve) }
+
+// openDirectory expects a configuration with its defaults.
+func openDirectory(ctx context.Context, c Config) (*Directory, error) {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Rand == nil {
+		c.Rand = rand.Reader
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	hashing, err := password.New(c.Passwords.hashing(c.Rand))
+	if err != nil {
+		return nil, fmt.Errorf("set up password hashing: %w", err)
+	}
+	store, err := openStore(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	if c.NoMigrate {
+		err = store.Ready(ctx)
+	} else {
+		_, err = store.Migrate(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	realm, err := auth.New(ctx, auth.Options{
+		Users: store, Sessions: store,
+		Hashing:    hashing,
+		Gate:       password.NewGate(password.GateOptions{Workers: c.Passwords.Workers, Queue: c.Passwords.Queue, Wait: c.Passwords.QueueWait}),
+		Validators: password.Validators(c.Passwords.MinLength),
+		WarnOnly:   c.Passwords.WarnOnly,
+		SecretKeys: append([]string{c.SecretKey}, c.SecretKeyFallbacks...),
+		Policy: auth.Policy{
+			Age: c.Session.Age, Idle: c.Session.IdleTimeout, Absolute: c.Session.AbsoluteAge,
+			Sliding: c.Session.SaveEveryRequest, PerUser: c.Session.Limit,
+		},
+		Now: c.Now, Rand: c.Rand, Log: c.Log,
+	})
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	return &Directory{config: c, realm: realm, store: store}, nil
+}
+
+// openStore opens the home of users and sessions.
+func openStore(ctx context.Context, c Config) (*sqlstore.Store, error) {
+	path, err := databasePath(c.Database)
+	if err != nil {
+		return nil, &ConfigError{Setting: "POSTERN_DATABASE_URL", Value: c.Database, Problem: err.Error()}
+	}
+	return sqlstore.OpenSQLite(ctx, path, sqlstore.Options{})
+}
+
+// databasePath reads "sqlite:PATH".
+func databasePath(url string) (string, error) {
+	path, ok := strings.CutPrefix(url, "sqlite:")
+	switch {
+	case url == "":
+		return "", errors.New(`is not set; name a database, such as "sqlite:/var/lib/postern/postern.sqlite3"`)
+	case !ok:
+		return "", errors.New(`is not a database this version knows; write "sqlite:PATH"`)
+	}
+	if strings.HasPrefix(path, "//") { // sqlite:///abs and sqlite://rel, as other tools write it
+		path = strings.TrimPrefix(path, "//")
+	}
+	if path == "" || path == ":memory:" {
+		return "", errors.New(`names no file; write "sqlite:PATH"`)
+	}
+	return path, nil
+}
+
+// hashing returns the room's options.
+func (p Passwords) hashing(random io.Reader) password.Options {
+	return password.Options{
+		Algorithm:        p.Hasher,
+		Argon2:           password.Argon2Cost{MemoryKiB: p.Argon2MemoryKiB, Time: p.Argon2Time, Parallelism: p.Argon2Parallelism},
+		PBKDF2Iterations: p.PBKDF2Iterations,
+		BcryptCost:       p.BcryptCost,
+		Scrypt:           password.ScryptCost{N: p.ScryptN, R: p.ScryptR, P: p.ScryptP},
+		Rand:             random,
+	}
+}
+
+var secureModes = map[SecureMode]guard.SecureMode{
+	SecureAuto: guard.SecureAuto, SecureAlways: guard.SecureAlways, SecureNever: guard.SecureNever,
+}
+
+func (c *Config) guardSettings() guard.Settings {
+	return guard.Settings{
+		AllowedHosts:   c.AllowedHosts,
+		TrustedProxies: c.TrustedProxies,
+		TrustUnix:      c.TrustUnixPeers,
+		CORS: guard.CORSSettings{
+			Origins: c.CORS.AllowedOrigins, Regexes: c.CORS.AllowedOriginRegexes, AllowAll: c.CORS.AllowAllOrigins,
+			Headers: c.CORS.AllowHeaders, Methods: c.CORS.AllowMethods, Expose: c.CORS.ExposeHeaders, MaxAge: c.CORS.PreflightMaxAge,
+		},
+		CSRF: guard.CSRFSettings{
+			TrustedOrigins: c.CSRF.TrustedOrigins,
+			Age:            c.CSRF.Cookie.Age,
+			Cookie: guard.CookieSettings{
+				Name: c.CSRF.Cookie.Name, Domain: c.CSRF.Cookie.Domain, Path: c.CSRF.Cookie.Path,
+				SameSite: c.CSRF.Cookie.SameSite, Secure: secureModes[c.CSRF.Cookie.Secure], HTTPOnly: c.CSRF.Cookie.HTTPOnly,
+			},
+		},
+		Session: guard.CookieSettings{
+			Name: c.Cookie.Name, Domain: c.Cookie.Domain, Path: c.Cookie.Path, SameSite: c.Cookie.SameSite,
+			Secure: secureModes[c.Cookie.Secure], HTTPOnly: true, SessionOnly: c.Cookie.ExpireAtBrowserClose,
+		},
+		Headers: guard.HeaderSettings{
+			HSTSSeconds: c.Security.HSTSSeconds, HSTSIncludeSubdomains: c.Security.HSTSIncludeSubdomains,
+			HSTSPreload: c.Security.HSTSPreload, SSLRedirect: c.Security.SSLRedirect,
+			FrameOptions: c.Security.FrameOptions, ReferrerPolicy: c.Security.ReferrerPolicy,
+		},
+		MaxBody:  maxBody,
+		Log:      c.Log,
+		Now:      c.Now,
+		NewToken: func() (string, error) { return django.NewSecret(c.Rand) },
+	}
+}

@@ -1,0 +1,78 @@
+package postern_test
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/postern-auth/postern"
+
+// rooms is the map of docs/architecture.md: each room and the rooms of ours
+// that it may import. Tests of a room may import more.
+var rooms = map[string][]string{
+	".":                       {"internal/api", "internal/auth", "internal/django", "internal/drf", "internal/guard", "internal/httpserver", "internal/password", "internal/sqlstore"},
+	"cmd/postern":             {"."},
+	"internal/api":            {"internal/auth", "internal/drf", "internal/guard", "internal/password"},
+	"internal/auth":           {"internal/django", "internal/password"},
+	"internal/auth/storetest": {"internal/auth"},
+	"internal/django":         {},
+	"internal/drf":            {},
+	"internal/guard":          {"internal/django"},
+	"internal/httpserver":     {},
+	"internal/password":       {},
+	"internal/sqlstore":       {"internal/auth", "internal/django"},
+}
+
+func TestRoomsImportOnlyWhatTheMapAllows(t *testing.T) {
+	seen := map[string]bool{}
+	err := filepath.WalkDir(".", func(file string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (strings.HasPrefix(d.Name(), ".") && file != "." || d.Name() == "testdata") {
+			return filepath.SkipDir
+		}
+		if !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
+			return nil
+		}
+		room := filepath.ToSlash(filepath.Dir(file))
+		allowed, known := rooms[room]
+		if !known {
+			if !seen[room] {
+				t.Errorf("%s: a new room: add it to the map or fold it into another", room)
+			}
+			seen[room] = true
+			return nil
+		}
+		seen[room] = true
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		for _, spec := range parsed.Imports {
+			imported := strings.Trim(spec.Path.Value, `"`)
+			if imported != module && !strings.HasPrefix(imported, module+"/") {
+				continue
+			}
+			target := path.Clean("." + strings.TrimPrefix(imported, module))
+			if !slices.Contains(allowed, target) {
+				t.Errorf("%s imports %s, which the map does not allow %s", file, target, room)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for room := range rooms {
+		if !seen[room] {
+			t.Errorf("%s is on the map but has no code", room)
+		}
+	}
+}
