@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/postern-auth/postern/internal/auth"
 	"github.com/postern-auth/postern/internal/drf"
@@ -30,11 +31,31 @@ type WeakPasswordError = password.Weak
 
 // InvalidFieldError says why the value of a field can't be taken.
 type InvalidFieldError struct {
-	Field    string // "username" or "email"
-	Messages []string
+	Field   string // "username" or "email"
+	Problem string // a sentence for people
 }
 
-func (e *InvalidFieldError) Error() string { return e.Field + ": " + strings.Join(e.Messages, " ") }
+func (e *InvalidFieldError) Error() string { return e.Field + ": " + e.Problem }
+
+func usernameProblem(name string) string {
+	switch {
+	case name == "":
+		return "This field may not be blank."
+	case utf8.RuneCountInString(name) > auth.MaxUsername:
+		return fmt.Sprintf("Ensure this field has no more than %d characters.", auth.MaxUsername)
+	}
+	return drf.Username(name)
+}
+
+func emailProblem(email string) string {
+	switch {
+	case email == "":
+		return ""
+	case utf8.RuneCountInString(email) > auth.MaxEmail:
+		return fmt.Sprintf("Ensure this field has no more than %d characters.", auth.MaxEmail)
+	}
+	return drf.Email(email)
+}
 
 // User is what is known of a user, without the password.
 type User struct {
@@ -114,6 +135,10 @@ func OpenDirectory(ctx context.Context, c Config) (*Directory, error) {
 	return openDirectory(ctx, c)
 }
 
+// Flush writes the last-seen times that wait to be written, which happens by
+// itself about once a minute and at Close.
+func (d *Directory) Flush(ctx context.Context) error { return d.realm.Flush(ctx) }
+
 // Close writes what is pending and closes the database.
 func (d *Directory) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
@@ -125,12 +150,12 @@ func (d *Directory) Close() error {
 // *WeakPasswordError, ErrUsernameTaken, ErrBusy or ErrUnavailable.
 func (d *Directory) CreateUser(ctx context.Context, n NewUser) (*User, error) {
 	name := auth.NormalizeUsername(n.Username)
-	if messages := drf.UsernameMessages(name); len(messages) > 0 {
-		return nil, &InvalidFieldError{Field: "username", Messages: messages}
+	if problem := usernameProblem(name); problem != "" {
+		return nil, &InvalidFieldError{Field: "username", Problem: problem}
 	}
-	email := drf.NormalizeEmail(strings.TrimSpace(n.Email))
-	if messages := drf.EmailMessages(email); email != "" && len(messages) > 0 {
-		return nil, &InvalidFieldError{Field: "email", Messages: messages}
+	email := drf.NormalizeEmail(n.Email)
+	if problem := emailProblem(email); problem != "" {
+		return nil, &InvalidFieldError{Field: "email", Problem: problem}
 	}
 	u, err := d.realm.CreateUser(ctx, auth.NewUser{
 		Username: name, Email: email, Password: n.Password, IsStaff: n.IsStaff, IsSuperuser: n.IsSuperuser,

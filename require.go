@@ -109,5 +109,5 @@ func (s *Server) refuse(x *guard.Exchange, err error) {
 }
 
 func answerDetail(x *guard.Exchange, status int, detail string) {
-	x.Answer(status, "application/json", drf.Render(drf.Detail(detail), 0))
+	x.Answer(status, "application/json", drf.Render(drf.Object{{Name: "detail", Value: detail}}, 0))
 }

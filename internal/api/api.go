@@ -30,8 +30,6 @@ type Options struct {
 type API struct {
 	Options
 	endpoints map[string]*endpoint
-	register  *drf.Serializer
-	login     *drf.Serializer
 }
 
 // endpoint is one URL with what it can do.
@@ -46,8 +44,7 @@ type endpoint struct {
 
 // New returns the API.
 func New(o Options) *API {
-	a := &API{Options: o, register: registerFields(), login: loginFields()}
-	a.endpoints = make(map[string]*endpoint)
+	a := &API{Options: o, endpoints: make(map[string]*endpoint)}
 	for _, e := range []*endpoint{
 		{path: "/api/register/", name: "Register Api", method: http.MethodPost, act: (*API).serveRegister},
 		{path: "/api/login/", name: "Login Api", method: http.MethodPost, act: (*API).serveLogin},
@@ -117,7 +114,7 @@ func (a *API) dispatch(e *exchange) {
 	h["Vary"] = varyAcceptOrigin
 
 	accept := e.Request.Header["Accept"]
-	accepted, err := drf.Negotiate(strings.Join(accept, ","), len(accept) > 0, formatOf(e.Request.URL.RawQuery))
+	accepted, err := drf.Negotiate(strings.Join(accept, ","), len(accept) > 0, drf.QueryValue(e.Request.URL.RawQuery, "format"))
 	if err != nil {
 		if e.DropMalformedSessionCookie() {
 			h["Vary"] = varyAcceptCookieOrigin
@@ -130,18 +127,6 @@ func (a *API) dispatch(e *exchange) {
 	if err := a.answer(e); err != nil {
 		a.fail(e, err)
 	}
-}
-
-// formatOf returns the last value of ?format=, as Django's QueryDict would.
-func formatOf(rawQuery string) string {
-	if rawQuery == "" {
-		return ""
-	}
-	form, err := drf.ParseForm(rawQuery)
-	if err != nil {
-		return ""
-	}
-	return form.FormValue("format")
 }
 
 // answer is the way of a request whose answer's form is settled.
@@ -236,7 +221,7 @@ func (e *exchange) parse() (drf.Data, error) {
 	case errors.Is(err, guard.ErrBodyTooLarge):
 		e.parseErr = errTooLarge
 	case err != nil:
-		e.parseErr = drf.ParseError("", "the request body did not arrive whole")
+		e.parseErr = &drf.Error{Status: http.StatusBadRequest, Detail: "The request body did not arrive whole."}
 	default:
 		e.data, e.parseErr = drf.Body(e.Request.Header.Get("Content-Type"), body)
 	}
@@ -260,6 +245,17 @@ func (e *exchange) reply(status int, body any) error {
 
 var errNotAuthenticated = errors.New("not authenticated")
 
+// invalid is what is wrong with the fields of a body.
+type invalid drf.Errors
+
+func (invalid) Error() string { return "invalid fields" }
+
+func fieldError(field string, messages ...string) error {
+	return invalid{{Field: field, Messages: messages}}
+}
+
+func detail(text string) drf.Object { return drf.Object{{Name: "detail", Value: text}} }
+
 // fail turns an error of the domain into an answer.
 func (a *API) fail(e *exchange, err error) {
 	status, body := a.describe(e, err)
@@ -272,21 +268,21 @@ func (a *API) fail(e *exchange, err error) {
 func (a *API) describe(e *exchange, err error) (int, any) {
 	var (
 		known  *drf.Error
-		fields drf.Errors
+		fields invalid
 	)
 	refused, csrf := guard.IsCSRFError(err)
 	switch {
 	case errors.As(err, &known):
-		return known.Status, known.Body()
+		return known.Status, known.Object()
 	case errors.As(err, &fields):
-		return http.StatusBadRequest, fields.Body()
+		return http.StatusBadRequest, drf.Errors(fields).Object()
 	case csrf:
-		return http.StatusForbidden, drf.Detail(refused.Error())
+		return http.StatusForbidden, detail(refused.Error())
 	case errors.Is(err, errNotAuthenticated):
 		if a.UnauthenticatedStatus == http.StatusUnauthorized {
 			e.Header()["Www-Authenticate"] = []string{`Session realm="api"`}
 		}
-		return a.UnauthenticatedStatus, drf.Detail("Authentication credentials were not provided.")
+		return a.UnauthenticatedStatus, detail("Authentication credentials were not provided.")
 	case errors.Is(err, password.ErrBusy):
 		return unavailable(e, "Too many sign-ins at once. Try again in a moment.")
 	case errors.Is(err, auth.ErrUnavailable):
@@ -296,11 +292,11 @@ func (a *API) describe(e *exchange, err error) (int, any) {
 		return unavailable(e, "Service temporarily unavailable, try again later.")
 	}
 	e.Log().LogAttrs(e.Request.Context(), slog.LevelError, "unexpected error", slog.Any("error", err))
-	return http.StatusInternalServerError, drf.Detail("A server error occurred.")
+	return http.StatusInternalServerError, detail("A server error occurred.")
 }
 
 // unavailable is a 503 that says when to come back.
-func unavailable(e *exchange, detail string) (int, any) {
+func unavailable(e *exchange, text string) (int, any) {
 	e.Header()["Retry-After"] = []string{"1"}
-	return http.StatusServiceUnavailable, drf.Detail(detail)
+	return http.StatusServiceUnavailable, detail(text)
 }

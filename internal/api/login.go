@@ -8,6 +8,11 @@ import (
 	"github.com/postern-auth/postern/internal/drf"
 )
 
+var loginFields = drf.Serializer{
+	{Name: "username"},
+	{Name: "password", MaxBytes: maxPassword},
+}
+
 var errInvalidCredentials = &drf.Error{Status: http.StatusUnauthorized, Detail: "Invalid credentials"}
 
 func (a *API) serveLogin(e *exchange) error {
@@ -15,9 +20,12 @@ func (a *API) serveLogin(e *exchange) error {
 	if err != nil {
 		return err
 	}
-	values, errs := a.login.Run(data)
-	if len(errs) > 0 {
-		return errs
+	values, errs, err := loginFields.Run(data, nil)
+	if err != nil {
+		return err
+	}
+	if errs != nil {
+		return invalid(errs)
 	}
 	opened, err := a.Realm.Login(e.Request.Context(), values.Get("username"), values.Get("password"), e.visit())
 	if errors.Is(err, auth.ErrInvalidCredentials) {

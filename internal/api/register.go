@@ -12,35 +12,38 @@ import (
 
 const usernameTaken = "A user with that username already exists."
 
+// maxPassword is the longest password, in bytes: what is longer is refused
+// before any hashing.
+const maxPassword = 4096
+
+var registerFields = drf.Serializer{
+	{Name: "username", MaxLength: auth.MaxUsername, Validators: []drf.Validator{drf.Username}, Unique: usernameTaken},
+	drf.EmailField(drf.CharField{Name: "email", Optional: true, AllowBlank: true, MaxLength: auth.MaxEmail}),
+	{Name: "password", MaxBytes: maxPassword},
+	{Name: "password2", MaxBytes: maxPassword},
+}
+
 func (a *API) serveRegister(e *exchange) error {
 	data, err := e.parse()
 	if err != nil {
 		return err
 	}
 	ctx := e.Request.Context()
-	var lookup error
-	values, errs := a.register.Run(data, drf.Check{Field: "username", Test: func(name string) string {
-		taken, err := a.Realm.UsernameTaken(ctx, auth.NormalizeUsername(name))
-		if err != nil {
-			lookup = err
-		}
-		if taken {
-			return usernameTaken
-		}
-		return ""
-	}})
-	if lookup != nil {
-		return lookup
+	values, errs, err := registerFields.Run(data, func(_, name string) (bool, error) {
+		return a.Realm.UsernameTaken(ctx, auth.NormalizeUsername(name))
+	})
+	if err != nil {
+		return err
 	}
-	if len(errs) > 0 {
-		return errs
+	if errs != nil {
+		return invalid(errs)
 	}
 	name := auth.NormalizeUsername(values.Get("username"))
 	if utf8.RuneCountInString(name) > auth.MaxUsername {
-		return drf.FieldError("username", drf.MaxLengthMessage(auth.MaxUsername))
+		return fieldError("username", "Ensure this field has no more than 150 characters.")
 	}
 	if values.Get("password") != values.Get("password2") {
-		return drf.FieldError("password", "Passwords do not match.")
+		return fieldError("password", "Passwords do not match.")
 	}
 	opened, err := a.Realm.Register(ctx, auth.Registration{
 		Username: name,
@@ -50,9 +53,9 @@ func (a *API) serveRegister(e *exchange) error {
 	var weak *password.Weak
 	switch {
 	case errors.As(err, &weak):
-		return drf.FieldError("password", weak.Messages...)
+		return fieldError("password", weak.Messages...)
 	case errors.Is(err, auth.ErrUsernameTaken):
-		return drf.FieldError("username", usernameTaken)
+		return fieldError("username", usernameTaken)
 	case err != nil:
 		return err
 	}
@@ -68,7 +71,7 @@ func (a *API) open(e *exchange, opened *auth.Opened) {
 	h["Cache-Control"] = noStore
 	delete(h, "Set-Cookie") // of the session that was there before
 	e.SetCSRFCookie(session.CSRFSecret)
-	e.SetSessionCookie(opened.Key, a.Realm.Policy().CookieAge(session, a.Now()))
+	e.SetSessionCookie(opened.Key, a.Realm.Policy().CookieAge(session, session.Created))
 }
 
 func userBody(u *auth.User) drf.Object {

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+
+	"github.com/postern-auth/postern"
+)
+
+// useDefaultDatabase takes the database of the current folder when none is set.
+func (r *resolved) useDefaultDatabase() {
+	if r.isSet("DATABASE_URL") || r.failed["DATABASE_URL"] {
+		return
+	}
+	r.config.Database = defaultDatabase
+	if !exists(databaseFile(defaultDatabase)) {
+		r.reject("DATABASE_URL", "", "is not set, and there is no postern.sqlite3 in this folder; give --database sqlite:PATH")
+	}
+}
+
+// requireDatabase refuses a database that is not there: opening would make it.
+func (r *resolved) requireDatabase() {
+	if !r.failed["DATABASE_URL"] && !exists(databaseFile(r.config.Database)) {
+		r.reject("DATABASE_URL", r.config.Database, `there is no such file; run "postern migrate" first`)
+	}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+// administer runs act with the directory of the database that is set.
+func (b *bound) administer(ctx context.Context, act func(*postern.Directory, *resolved) error) (err error) {
+	r := b.resolve()
+	r.useDefaultDatabase()
+	r.validate()
+	r.requireDatabase()
+	if err := r.err(); err != nil {
+		return err
+	}
+	r.config.Log = b.program.warnings()
+	d, err := postern.OpenDirectory(ctx, r.config)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	return act(d, r)
+}
+
+// warnings is the log of a command that is no server.
+func (p *program) warnings() *slog.Logger {
+	return slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: slog.LevelError}))
+}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+
+	"github.com/spf13/cobra"
+
+	"github.com/postern-auth/postern"
+)
+
+func (p *program) serveCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "serve [flags]",
+		GroupID: groupServer,
+		Short:   "Start the server, for production",
+		Long: "Start the server, for production: weak passwords are refused and nothing is guessed.\n" +
+			"A setting that is missing or wrong stops the start with one line for each mistake.",
+		Example: "  POSTERN_SECRET_KEY_FILE=/run/secrets/postern postern serve \\\n" +
+			"      --database sqlite:/var/lib/postern/postern.sqlite3 --allowed-hosts example.com",
+		Args: cobra.NoArgs,
+	}
+	b := p.bind(cmd, forServer, nil)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		r := b.resolve()
+		r.checkListening()
+		r.validate()
+		if err := r.err(); err != nil {
+			return err
+		}
+		return p.startServer(cmd.Context(), r, welcome{title: "server"})
+	}
+	return cmd
+}
+
+// err is every mistake in the settings, or nil.
+func (r *resolved) err() error { return errors.Join(r.mistakes...) }
+
+// checkListening judges what Config does not know: where to listen.
+func (r *resolved) checkListening() {
+	if r.listen.UnixSocket != "" && !r.isSet("ADDR") {
+		r.listen.Addr = ""
+	}
+	switch l := &r.listen; {
+	case l.TLSCert != "" && l.TLSKey == "":
+		r.reject("TLS_KEY", "", "is not set, but "+r.label("TLS_CERT")+" is; set both or neither")
+	case l.TLSCert == "" && l.TLSKey != "":
+		r.reject("TLS_CERT", "", "is not set, but "+r.label("TLS_KEY")+" is; set both or neither")
+	}
+	if r.isSet("UNIX_SOCKET_MODE") && r.listen.UnixSocket == "" {
+		r.reject("UNIX_SOCKET", "", "is not set, but "+r.label("UNIX_SOCKET_MODE")+" is")
+	}
+}
+
+// startServer opens the database and serves until ctx ends.
+func (p *program) startServer(ctx context.Context, r *resolved, w welcome) (err error) {
+	log := p.logger(r)
+	r.config.Log = log
+	server, err := postern.Open(ctx, r.config)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, server.Close()) }()
+	if w.warning != "" {
+		log.LogAttrs(ctx, slog.LevelWarn, w.warning)
+	}
+	r.listen.Ready = func(addrs []net.Addr) { p.welcome(w, r, addrs) }
+	return server.Serve(ctx, r.listen)
+}
+
+func (p *program) logger(r *resolved) *slog.Logger {
+	options := &slog.HandlerOptions{Level: r.logLevel}
+	if r.logFormat == "json" {
+		return slog.New(slog.NewJSONHandler(p.stderr, options))
+	}
+	return slog.New(slog.NewTextHandler(p.stderr, options))
+}

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"strings"
+
+	"golang.org/x/term"
+)
+
+const docsURL = "https://github.com/postern-auth/postern/tree/main/docs"
+
+// welcome is what a person at a terminal reads when the server is up.
+type welcome struct {
+	title   string
+	warning string
+}
+
+func (p *program) welcome(w welcome, r *resolved, addrs []net.Addr) {
+	if !term.IsTerminal(int(p.stdout.Fd())) {
+		return
+	}
+	create := "postern createsuperuser"
+	if r.config.Database != defaultDatabase {
+		create += " --database " + withoutPassword(r.config.Database)
+	}
+	rows := [][]string{{"  address", strings.Join(urls(addrs, r.listen.TLSCert != ""), "  ")}}
+	rows = append(rows,
+		[]string{"  database", withoutPassword(r.config.Database)},
+		[]string{"  superuser", create},
+		[]string{"  docs", docsURL},
+	)
+	if w.warning != "" {
+		rows = append(rows, []string{"  warnings", w.warning})
+	}
+	fmt.Fprintf(p.stdout, "\nPostern %s, %s\n\n", thisBuild().Version, w.title)
+	_ = columns(p.stdout, rows...)
+	fmt.Fprint(p.stdout, "\nStop with Ctrl-C.\n\n")
+}
+
+// urls is where a browser finds the listeners.
+func urls(addrs []net.Addr, tls bool) []string {
+	list := make([]string, len(addrs))
+	for i, addr := range addrs {
+		switch {
+		case addr.Network() == "unix":
+			list[i] = "unix:" + addr.String()
+		case tls:
+			list[i] = "https://" + addr.String() + "/"
+		default:
+			list[i] = "http://" + addr.String() + "/"
+		}
+	}
+	return list
+}

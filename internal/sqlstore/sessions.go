@@ -1,0 +1,190 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/postern-auth/postern/internal/auth"
+)
+
+// The columns of auth.Session but its id, in the order of sessionRow.fields.
+const sessionColumns = `s.user_id, s.auth_hash, s.csrf_secret, s.created, s.last_seen, s.expires, s.address, s.user_agent`
+
+// sessionRow is a session on its way out of the database.
+type sessionRow struct {
+	*auth.Session
+	created, lastSeen, expires int64
+	address                    string
+}
+
+func (r *sessionRow) fields() []any {
+	return []any{
+		&r.UserID, &r.AuthHash, &r.CSRFSecret, &r.created, &r.lastSeen, &r.expires, &r.address, &r.UserAgent,
+	}
+}
+
+// finish makes times and an address of what was scanned.
+func (r *sessionRow) finish() {
+	r.Created, r.LastSeen, r.Expires = fromMicros(r.created), fromMicros(r.lastSeen), fromMicros(r.expires)
+	// An address that can't be read is as good as an unknown one.
+	r.Address, _ = netip.ParseAddr(r.address)
+}
+
+func addressText(a netip.Addr) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return a.String()
+}
+
+const selectIdentity = `select ` + userColumns + `, ` + sessionColumns + `
+	from postern_session s join auth_user u on u.id = s.user_id where s.id = $1`
+
+// Identity implements auth.SessionStore.
+func (s *Store) Identity(ctx context.Context, id auth.SessionID) (*auth.Identity, error) {
+	identity := new(auth.Identity)
+	user := userRow{User: &identity.User}
+	session := sessionRow{Session: &identity.Session}
+	err := s.reads.row(ctx, selectIdentity, []any{id[:]}).Scan(append(user.fields(), session.fields()...)...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, auth.ErrNoSession
+	}
+	if err == nil {
+		err = user.finish()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("load session: %w", err)
+	}
+	session.finish()
+	identity.Session.ID = id
+	return identity, nil
+}
+
+const (
+	deleteSession        = `delete from postern_session where id = $1`
+	deleteSessionsOfUser = `delete from postern_session where user_id = $1`
+)
+
+// End implements auth.SessionStore.
+func (s *Store) End(ctx context.Context, id auth.SessionID) (bool, error) {
+	n, err := s.remove(ctx, deleteSession, id[:])
+	if err != nil {
+		return false, fmt.Errorf("end session: %w", err)
+	}
+	return n > 0, nil
+}
+
+// EndAll implements auth.SessionStore.
+func (s *Store) EndAll(ctx context.Context, userID int64) (int, error) {
+	n, err := s.remove(ctx, deleteSessionsOfUser, userID)
+	if err != nil {
+		return 0, fmt.Errorf("end the sessions of a user: %w", err)
+	}
+	return int(n), nil
+}
+
+func (s *Store) remove(ctx context.Context, statement string, key any) (n int64, err error) {
+	err = s.write.do(ctx, func(t *tx) (err error) {
+		n, err = t.exec(statement, key)
+		return err
+	})
+	return n, err
+}
+
+const (
+	touchLastSeen = `update postern_session set last_seen = $1 where id = $2 and last_seen < $1`
+	// A statement of its own: most touches leave the expiry, and its index, alone.
+	touchExpires = `update postern_session set expires = $1 where id = $2 and expires < $1`
+)
+
+// touchChunk is how many touches share a job: few enough that no login waits
+// for a long batch.
+const touchChunk = 500
+
+// Touch implements auth.SessionStore. Sessions are touched in chunks; after
+// an error some may have been, and it is safe to touch them all again.
+func (s *Store) Touch(ctx context.Context, seen []auth.Touch) error {
+	for chunk := range slices.Chunk(seen, touchChunk) {
+		if err := s.write.do(ctx, func(t *tx) error { return t.touch(chunk) }); err != nil {
+			return fmt.Errorf("touch sessions: %w", err)
+		}
+	}
+	return nil
+}
+
+func (t *tx) touch(seen []auth.Touch) error {
+	for i := range seen {
+		if _, err := t.exec(touchLastSeen, micros(seen[i].LastSeen), seen[i].ID[:]); err != nil {
+			return err
+		}
+		if _, err := t.exec(touchExpires, micros(seen[i].Expires), seen[i].ID[:]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const (
+	selectSessions = `select s.id, ` + sessionColumns + ` from postern_session s
+		where s.id >= $1 and s.id <= $2 order by s.created desc, s.id desc limit $3`
+	selectSessionsOfUser = `select s.id, ` + sessionColumns + ` from postern_session s
+		where s.id >= $1 and s.id <= $2 and s.user_id = $4 order by s.created desc, s.id desc limit $3`
+)
+
+// Sessions implements auth.SessionStore. An IDPrefix that is not hexadecimal,
+// in either case, selects nothing.
+func (s *Store) Sessions(ctx context.Context, f auth.SessionFilter) ([]auth.Session, error) {
+	first, last, ok := idRange(f.IDPrefix)
+	if !ok {
+		return nil, nil
+	}
+	query, args := selectSessions, []any{first[:], last[:], limited(f.Limit)}
+	if f.UserID != 0 {
+		query, args = selectSessionsOfUser, append(args, f.UserID)
+	}
+	var sessions []auth.Session
+	err := s.lists.each(ctx, query, args, func(row scanner) error {
+		session, err := scanSession(row)
+		if err != nil {
+			return err
+		}
+		sessions = append(sessions, session)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list sessions: %w", err)
+	}
+	return sessions, nil
+}
+
+func scanSession(row scanner) (auth.Session, error) {
+	var (
+		session auth.Session
+		id      []byte
+	)
+	r := sessionRow{Session: &session}
+	if err := row.Scan(append([]any{&id}, r.fields()...)...); err != nil {
+		return auth.Session{}, err
+	}
+	copy(session.ID[:], id)
+	r.finish()
+	return session, nil
+}
+
+// idRange returns the first and the last id that start with the digits of
+// prefix.
+func idRange(prefix string) (first, last auth.SessionID, ok bool) {
+	missing := hex.EncodedLen(len(first)) - len(prefix)
+	if missing < 0 {
+		return first, last, false
+	}
+	_, err1 := hex.Decode(first[:], []byte(prefix+strings.Repeat("0", missing)))
+	_, err2 := hex.Decode(last[:], []byte(prefix+strings.Repeat("f", missing)))
+	return first, last, err1 == nil && err2 == nil
+}

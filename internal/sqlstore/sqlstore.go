@@ -1,0 +1,75 @@
+// Package sqlstore is the home of users and sessions in an SQL database. The
+// users are rows of Django's own auth_user, so that a Postern database is a
+// Django database and the other way round; the sessions are rows of
+// postern_session, which Django doesn't know.
+//
+// A read goes straight to a pool of connections that cannot write. A write
+// becomes a job for the one writer, which commits what has queued up in one
+// transaction: the caller has its answer after the commit, never before.
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/postern-auth/postern/internal/auth"
+)
+
+var (
+	_ auth.UserStore    = (*Store)(nil)
+	_ auth.SessionStore = (*Store)(nil)
+	_ auth.Sweeper      = (*Store)(nil)
+)
+
+// Options are the bounds of a store; zero values mean the defaults.
+type Options struct {
+	// Wait is how long an act without a deadline of its own waits for a
+	// database that another process keeps locked; default 5 s.
+	Wait time.Duration
+	// Queue is how many writes may wait for the writer; default 1024. One
+	// more waits for a place until its deadline.
+	Queue int
+}
+
+const (
+	defaultWait  = 5 * time.Second
+	defaultQueue = 1024
+)
+
+// Store holds users and sessions in one database. Safe for concurrent use.
+type Store struct {
+	path string
+	// reads answers questions about one row. Lists, which may scan a table,
+	// have connections of their own, so that no session check waits for them.
+	reads *pool
+	lists *pool
+	write *writer
+}
+
+// Path returns the absolute path of the database file.
+func (s *Store) Path() string { return s.path }
+
+// Ping reports whether the database answers a read; its error wraps
+// auth.ErrUnavailable.
+func (s *Store) Ping(ctx context.Context) error {
+	if err := s.reads.row(ctx, selectAnyTable, nil).Scan(new(int)); err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return fmt.Errorf("ping the database: %w", err)
+	}
+	return nil
+}
+
+// Close commits the writes that are queued and closes the database. Acts that
+// come later return auth.ErrUnavailable.
+func (s *Store) Close() error {
+	s.write.drain()
+	// The writer's connection is closed last: the last one to leave moves the
+	// write-ahead log into the database, which the others may not.
+	err := errors.Join(s.reads.close(), s.lists.close(), s.write.close())
+	if err != nil {
+		return fmt.Errorf("close database %s: %w", s.path, err)
+	}
+	return nil
+}

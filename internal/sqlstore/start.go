@@ -1,0 +1,89 @@
+package sqlstore
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/postern-auth/postern/internal/auth"
+)
+
+const (
+	stampLogin = `update auth_user set last_login = $1, password = $2 where id = $3 and password = $4 and is_active`
+	// A stronger hash of the same password leaves the user's sessions alive.
+	moveAuthHash  = `update postern_session set auth_hash = $1 where user_id = $2 and auth_hash = $3`
+	insertSession = `insert into postern_session
+		(id, user_id, auth_hash, csrf_secret, created, last_seen, expires, address, user_agent)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
+	// The new session stays whatever the clock says, and expired ones don't
+	// take the place of live ones.
+	pruneSessions = `delete from postern_session where user_id = $1 and id <> $2 and id not in (
+		select id from postern_session where user_id = $1 and id <> $2 and expires > $3
+		order by created desc, id desc limit $4)`
+)
+
+// Start implements auth.SessionStore. It sets the ids in st only when they
+// are committed.
+func (s *Store) Start(ctx context.Context, st *auth.Start) error {
+	session := st.Session
+	err := s.write.do(ctx, func(t *tx) (err error) {
+		if st.NewUser != nil {
+			if session.UserID, err = t.createUser(st.NewUser); err != nil {
+				return err
+			}
+		}
+		return t.start(&session, st)
+	})
+	if err != nil {
+		return fmt.Errorf("start session: %w", err)
+	}
+	if st.NewUser != nil {
+		st.NewUser.ID, st.Session.UserID = session.UserID, session.UserID
+	}
+	return nil
+}
+
+func (t *tx) start(session *auth.Session, st *auth.Start) error {
+	if st.Login != nil {
+		if err := t.stampLogin(session, st.Login); err != nil {
+			return err
+		}
+	}
+	if !st.Replaces.IsZero() {
+		if _, err := t.exec(deleteSession, st.Replaces[:]); err != nil {
+			return err
+		}
+	}
+	if err := t.insertSession(session); err != nil {
+		return err
+	}
+	if st.PerUser <= 0 {
+		return nil
+	}
+	_, err := t.exec(pruneSessions, session.UserID, session.ID[:], micros(session.Created), st.PerUser-1)
+	return err
+}
+
+func (t *tx) stampLogin(session *auth.Session, l *auth.LoginStamp) error {
+	encoded := l.Verified
+	if l.Upgraded != "" {
+		encoded = l.Upgraded
+	}
+	n, err := t.exec(stampLogin, djangoTime(l.At), encoded, session.UserID, l.Verified)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return auth.ErrUserChanged
+	}
+	if l.Upgraded == "" {
+		return nil
+	}
+	_, err = t.exec(moveAuthHash, session.AuthHash, session.UserID, l.OldAuthHash)
+	return err
+}
+
+func (t *tx) insertSession(s *auth.Session) error {
+	_, err := t.exec(insertSession, s.ID[:], s.UserID, s.AuthHash, s.CSRFSecret,
+		micros(s.Created), micros(s.LastSeen), micros(s.Expires), addressText(s.Address), s.UserAgent)
+	return err
+}

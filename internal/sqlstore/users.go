@@ -1,0 +1,261 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/postern-auth/postern/internal/auth"
+)
+
+// The columns of auth.User, in the order of userFields. The casts keep the
+// driver from guessing at the form of a time.
+const userColumns = `u.id, u.username, u.email, u.first_name, u.last_name, u.password,
+	u.is_active, u.is_staff, u.is_superuser, cast(u.last_login as text), cast(u.date_joined as text)`
+
+// userRow is a user on its way out of the database.
+type userRow struct {
+	*auth.User
+	lastLogin  sql.NullString
+	dateJoined string
+}
+
+func (r *userRow) fields() []any {
+	return []any{
+		&r.ID, &r.Username, &r.Email, &r.FirstName, &r.LastName, &r.Password,
+		&r.IsActive, &r.IsStaff, &r.IsSuperuser, &r.lastLogin, &r.dateJoined,
+	}
+}
+
+// finish reads the times once the fields are scanned.
+func (r *userRow) finish() (err error) {
+	if r.DateJoined, err = parseDjangoTime(r.dateJoined); err != nil {
+		return fmt.Errorf("auth_user %d: date_joined: %w", r.ID, err)
+	}
+	if !r.lastLogin.Valid {
+		return nil
+	}
+	if r.LastLogin, err = parseDjangoTime(r.lastLogin.String); err != nil {
+		return fmt.Errorf("auth_user %d: last_login: %w", r.ID, err)
+	}
+	return nil
+}
+
+func scanUser(row scanner) (*auth.User, error) {
+	r := userRow{User: new(auth.User)}
+	if err := row.Scan(r.fields()...); err != nil {
+		return nil, err
+	}
+	return r.User, r.finish()
+}
+
+const (
+	selectUserByName = `select ` + userColumns + ` from auth_user u where u.username = $1`
+	selectUserByID   = `select ` + userColumns + ` from auth_user u where u.id = $1`
+)
+
+// UserByName implements auth.UserStore.
+func (s *Store) UserByName(ctx context.Context, name string) (*auth.User, error) {
+	return s.user(ctx, selectUserByName, name)
+}
+
+// UserByID implements auth.UserStore.
+func (s *Store) UserByID(ctx context.Context, id int64) (*auth.User, error) {
+	return s.user(ctx, selectUserByID, id)
+}
+
+func (s *Store) user(ctx context.Context, query string, key any) (*auth.User, error) {
+	u, err := scanUser(s.reads.row(ctx, query, []any{key}))
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, auth.ErrNoUser
+	}
+	if err != nil {
+		return nil, fmt.Errorf("load user: %w", err)
+	}
+	return u, nil
+}
+
+// A name that is taken gives no row back, and no error that would have to be
+// told apart from other violations.
+const insertUser = `insert into auth_user
+	(username, email, first_name, last_name, password, is_active, is_staff, is_superuser, last_login, date_joined)
+	values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+	on conflict (username) do nothing returning id`
+
+// CreateUser implements auth.UserStore.
+func (s *Store) CreateUser(ctx context.Context, u *auth.User) error {
+	var id int64
+	err := s.write.do(ctx, func(t *tx) (err error) {
+		id, err = t.createUser(u)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("create user: %w", err)
+	}
+	u.ID = id
+	return nil
+}
+
+func (t *tx) createUser(u *auth.User) (id int64, err error) {
+	err = t.row(insertUser, u.Username, u.Email, u.FirstName, u.LastName, u.Password,
+		u.IsActive, u.IsStaff, u.IsSuperuser, nullTime(u.LastLogin), djangoTime(u.DateJoined)).Scan(&id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, auth.ErrUsernameTaken
+	}
+	return id, err
+}
+
+const (
+	updateUser = `update auth_user set password = coalesce($1, password), is_active = coalesce($2, is_active) where id = $3`
+	// Other superusers are looked for only if it matters.
+	selectIsLastSuperuser = `select case when u.is_superuser and u.is_active then not exists (
+			select 1 from auth_user o where o.is_superuser and o.is_active and o.id <> u.id
+		) else false end from auth_user u where u.id = $1`
+)
+
+// UpdateUser implements auth.UserStore.
+func (s *Store) UpdateUser(ctx context.Context, id int64, c auth.UserChange) error {
+	err := s.write.do(ctx, func(t *tx) error {
+		if c.IsActive != nil && !*c.IsActive {
+			if err := t.keepSuperuser(id); err != nil {
+				return err
+			}
+		}
+		n, err := t.exec(updateUser, c.Password, c.IsActive, id)
+		if err == nil && n == 0 {
+			return auth.ErrNoUser
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("update user: %w", err)
+	}
+	return nil
+}
+
+// keepSuperuser is auth.ErrLastSuperuser if there would be no active superuser
+// without this one, auth.ErrNoUser if there is no such user.
+func (t *tx) keepSuperuser(id int64) error {
+	var last bool
+	err := t.row(selectIsLastSuperuser, id).Scan(&last)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return auth.ErrNoUser
+	case err != nil:
+		return err
+	case last:
+		return auth.ErrLastSuperuser
+	}
+	return nil
+}
+
+const (
+	deleteUserGroups      = `delete from auth_user_groups where user_id = $1`
+	deleteUserPermissions = `delete from auth_user_user_permissions where user_id = $1`
+	deleteUserAdminLog    = `delete from django_admin_log where user_id = $1`
+	deleteUser            = `delete from auth_user where id = $1`
+)
+
+// DeleteUser implements auth.UserStore. Django declares its foreign keys
+// deferred, so that only the commit tells whether rows of other tables refer
+// to the user: the job has a commit of its own.
+func (s *Store) DeleteUser(ctx context.Context, id int64) error {
+	err := s.write.doAlone(ctx, func(t *tx) error { return t.deleteUser(id) })
+	if isForeignKeyViolation(err) {
+		err = auth.ErrUserInUse
+	}
+	if err != nil {
+		return fmt.Errorf("delete user: %w", err)
+	}
+	return nil
+}
+
+func (t *tx) deleteUser(id int64) error {
+	if err := t.keepSuperuser(id); err != nil {
+		return err
+	}
+	statements := []string{deleteUserGroups, deleteUserPermissions, deleteSessionsOfUser, deleteUser}
+	// The admin's log is there only in the database of a project with an admin.
+	var logs int
+	if err := t.row(selectTableNamed, "django_admin_log").Scan(&logs); err != nil {
+		return err
+	}
+	if logs > 0 {
+		statements = append([]string{deleteUserAdminLog}, statements...)
+	}
+	for _, statement := range statements {
+		if _, err := t.exec(statement, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const (
+	usersMatching = ` from auth_user u
+	where ($2 = '' or u.username like $2 escape '\' or u.email like $2 escape '\')
+	and (u.is_active or not $3) and (not u.is_active or not $4)
+	and (u.is_superuser and u.is_active or not $5)`
+	selectUsers       = `select ` + userColumns + usersMatching + ` and u.id > $1 order by u.id limit $6`
+	selectNewestUsers = `select ` + userColumns + usersMatching + ` and u.id < $1 order by u.id desc limit $6`
+)
+
+const defaultLimit = 100
+
+// Users implements auth.UserStore. The search ignores the case of ASCII
+// letters, as Django's does on SQLite.
+func (s *Store) Users(ctx context.Context, f auth.UserFilter) ([]auth.User, error) {
+	pattern, possible := searchPattern(f.Search)
+	if !possible {
+		return nil, nil
+	}
+	query, after := selectUsers, f.AfterID
+	if f.Newest {
+		query = selectNewestUsers
+		if after == 0 {
+			after = math.MaxInt64
+		}
+	}
+	onlyActive := f.Active != nil && *f.Active
+	onlyInactive := f.Active != nil && !*f.Active
+	args := []any{after, pattern, onlyActive, onlyInactive, f.Superior, limited(f.Limit)}
+	var users []auth.User
+	err := s.lists.each(ctx, query, args, func(row scanner) error {
+		u, err := scanUser(row)
+		if err != nil {
+			return err
+		}
+		users = append(users, *u)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list users: %w", err)
+	}
+	return users, nil
+}
+
+func limited(n int) int {
+	if n <= 0 {
+		return defaultLimit
+	}
+	return n
+}
+
+var likeEscaper = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
+
+// searchPattern returns the LIKE pattern for a text that contains part. It is
+// not possible for a name or an address to contain what is longer than both,
+// not text, or has a NUL, where LIKE would stop reading.
+func searchPattern(part string) (pattern string, possible bool) {
+	if part == "" {
+		return "", true
+	}
+	if utf8.RuneCountInString(part) > max(auth.MaxUsername, auth.MaxEmail) || !utf8.ValidString(part) || strings.ContainsRune(part, 0) {
+		return "", false
+	}
+	return "%" + likeEscaper.Replace(part) + "%", true
+}
