@@ -64,6 +64,19 @@ func TestEveryMistakeInAConfigurationIsNamedAtOnce(t *testing.T) {
 	}
 }
 
+func TestRatesAreReadAndWritten(t *testing.T) {
+	for _, good := range []string{"1/s", "10/m", "100/h", "1000/d"} {
+		if r, err := postern.ParseRate(good); err != nil || r.String() != good {
+			t.Errorf("%s: %v, %v", good, r, err)
+		}
+	}
+	for _, bad := range []string{"", "10", "0/m", "-1/m", "10/y", "x/m", "10/m/s", "10 / m", "99999999999999999999/m"} {
+		if r, err := postern.ParseRate(bad); err == nil {
+			t.Errorf("%q is read as %v", bad, r)
+		}
+	}
+}
+
 func TestNothingIsGuessed(t *testing.T) {
 	_, err := postern.Open(t.Context(), postern.Config{})
 	if err == nil {

@@ -56,6 +56,9 @@ func (c Config) withDefaults() Config {
 		c.CORS.AllowMethods = []string{"DELETE", "GET", "OPTIONS", "PATCH", "POST", "PUT"}
 	}
 	set(&c.Passwords.MinLength, 8)
+	set(&c.Throttle.Login, Rate{Attempts: 60, Per: time.Minute})
+	set(&c.Throttle.LoginAccount, Rate{Attempts: 10, Per: time.Minute})
+	set(&c.Throttle.Register, Rate{Attempts: 100, Per: time.Minute})
 	set(&c.Security.FrameOptions, "DENY")
 	set(&c.Security.ReferrerPolicy, "same-origin")
 	return c
@@ -222,6 +225,13 @@ func (c *Config) validatePasswords(m *mistakes) {
 	}
 	if p.MinLength < 1 || p.MinLength > 1000 {
 		m.add("POSTERN_PASSWORD_MIN_LENGTH", fmt.Sprint(p.MinLength), "must be from 1 to 1000")
+	}
+	for setting, r := range map[string]Rate{
+		"POSTERN_THROTTLE_LOGIN": c.Throttle.Login, "POSTERN_THROTTLE_LOGIN_ACCOUNT": c.Throttle.LoginAccount, "POSTERN_THROTTLE_REGISTER": c.Throttle.Register,
+	} {
+		if r.Attempts < 1 || r.Per <= 0 {
+			m.add(setting, r.String(), `must let something through, such as "10/m"; POSTERN_THROTTLE=off turns throttling off`)
+		}
 	}
 	if p.Workers < 0 || p.Workers > 1024 {
 		m.add("POSTERN_HASH_WORKERS", fmt.Sprint(p.Workers), "must be from 1 to 1024, or 0 for one a processor")

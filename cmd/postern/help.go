@@ -122,3 +122,21 @@ func subcommand(cmd *cobra.Command, args []string) error {
 	}
 	return &usageError{problem}
 }
+
+// exclusive refuses two flags that can't go together.
+func exclusive(cmd *cobra.Command, one, other string) error {
+	if cmd.Flags().Changed(one) && cmd.Flags().Changed(other) {
+		return &usageError{"--" + one + " and --" + other + " can't go together"}
+	}
+	return nil
+}
+
+func checkLimit(limit int) error {
+	if limit < 1 || limit > maxLimit {
+		return &usageError{fmt.Sprintf("--limit must be from 1 to %d", maxLimit)}
+	}
+	return nil
+}
+
+// maxLimit is the longest list, which is held in memory.
+const maxLimit = 100_000

@@ -75,6 +75,8 @@ func (p *program) root() *cobra.Command {
 		Use:           "postern",
 		Short:         "Session authentication for web applications",
 		Long:          "Postern is session authentication for web applications: registration, login, logout\nand \"who is this?\" over HTTP, with a session cookie and CSRF protection.",
+		Args:          subcommand,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		PersistentPreRun: func(*cobra.Command, []string) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -31,9 +32,10 @@ func (p *program) migrateCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&status, "status", false, "show which steps are applied, and change nothing")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "print the SQL of the pending steps, and change nothing")
 	jsonFlag(cmd, &asJSON)
-	cmd.MarkFlagsMutuallyExclusive("status", "dry-run")
-	cmd.MarkFlagsMutuallyExclusive("dry-run", "json")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := errors.Join(exclusive(cmd, "status", "dry-run"), exclusive(cmd, "dry-run", "json")); err != nil {
+			return err
+		}
 		r := b.resolve()
 		r.useDefaultDatabase()
 		r.validate()

@@ -56,7 +56,9 @@ func printable(s string) string {
 }
 
 // oneLine makes a line of a text of several.
-func oneLine(s string) string { return printable(strings.ReplaceAll(strings.TrimSpace(s), "\n", "; ")) }
+func oneLine(s string) string {
+	return printable(strings.NewReplacer("\n", "; ", "\t", " ").Replace(strings.TrimSpace(s)))
+}
 
 // yesNo is a cell for a truth.
 func yesNo(b bool) string {

@@ -50,6 +50,7 @@ func TestScripts(t *testing.T) {
 			"http":      visit,
 			"terminate": terminate,
 		},
+		Deadline:            time.Now().Add(2 * time.Minute),
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 	})

@@ -59,8 +59,8 @@ func (c *sessionsCommands) listCommand() *cobra.Command {
 	cmd.Flags().StringVar(&q.Username, "user", "", "only those of this user")
 	cmd.Flags().IntVar(&q.Limit, "limit", 100, "at most so many")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if q.Limit < 1 {
-			return &usageError{"--limit must be at least 1"}
+		if err := checkLimit(q.Limit); err != nil {
+			return err
 		}
 		return c.bound.administer(cmd.Context(), func(d *postern.Directory, _ *resolved) error {
 			return c.list(cmd.Context(), d, q)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -75,10 +76,9 @@ func (c *usersCommands) listCommand() *cobra.Command {
 	flags.BoolVar(&inactive, "inactive", false, "only those who may not")
 	flags.Int64Var(&q.AfterID, "after", 0, "only ids above this one: the next page")
 	flags.IntVar(&q.Limit, "limit", 100, "at most so many")
-	cmd.MarkFlagsMutuallyExclusive("active", "inactive")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if q.Limit < 1 {
-			return &usageError{"--limit must be at least 1"}
+		if err := errors.Join(exclusive(cmd, "active", "inactive"), checkLimit(q.Limit)); err != nil {
+			return err
 		}
 		if active || inactive {
 			q.Active = &active

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -24,6 +25,8 @@ type Options struct {
 	// Mask makes a CSRF token of a secret.
 	Mask func(secret string) (string, error)
 	Now  func() time.Time
+	// The throttles, by address and by account; nil lets everything through.
+	LoginByAddress, LoginByAccount, RegisterByAddress *guard.Throttle
 }
 
 // API answers the endpoints under /api/.
@@ -273,6 +276,9 @@ func (a *API) describe(e *exchange, err error) (int, any) {
 	refused, csrf := guard.IsCSRFError(err)
 	switch {
 	case errors.As(err, &known):
+		if known.RetryAfter > 0 {
+			e.Header()["Retry-After"] = []string{strconv.Itoa(known.RetryAfter)}
+		}
 		return known.Status, known.Object()
 	case errors.As(err, &fields):
 		return http.StatusBadRequest, drf.Errors(fields).Object()

@@ -1,0 +1,127 @@
+package guard
+
+import (
+	"fmt"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+func TestAThrottleLetsABurstThroughAndThenItsRate(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	throttle := NewThrottle(Rate{Attempts: 10, Per: time.Minute}, func() time.Time { return now })
+	for i := range 10 {
+		if wait := throttle.Take("a"); wait != 0 {
+			t.Fatalf("attempt %d has to wait %s", i+1, wait)
+		}
+	}
+	if wait := throttle.Take("a"); wait != 6*time.Second {
+		t.Errorf("the eleventh waits %s, want 6 s", wait)
+	}
+	if wait := throttle.Take("b"); wait != 0 {
+		t.Errorf("another key waits %s", wait)
+	}
+	now = now.Add(6 * time.Second)
+	if wait := throttle.Take("a"); wait != 0 {
+		t.Errorf("after the wait: %s", wait)
+	}
+	if wait := throttle.Take("a"); wait != 6*time.Second {
+		t.Errorf("right after it: %s", wait)
+	}
+	now = now.Add(time.Hour)
+	for i := range 10 {
+		if wait := throttle.Take("a"); wait != 0 {
+			t.Fatalf("attempt %d of the next burst has to wait %s", i+1, wait)
+		}
+	}
+}
+
+func TestNoThrottleNeverRefuses(t *testing.T) {
+	throttle := NewThrottle(Rate{}, time.Now)
+	for range 1000 {
+		if throttle.Take("a") != 0 {
+			t.Fatal("refused")
+		}
+	}
+}
+
+func TestWhoWaitsAsToldGetsInAndNobodyGetsMoreThanTheRate(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		rate := Rate{Attempts: rapid.IntRange(1, 20).Draw(t, "attempts"), Per: time.Duration(rapid.IntRange(1, 100).Draw(t, "seconds")) * time.Second}
+		start := time.Unix(1_800_000_000, 0)
+		now := start
+		throttle := NewThrottle(rate, func() time.Time { return now })
+		passed := 0
+		for range rapid.IntRange(1, 100).Draw(t, "steps") {
+			now = now.Add(time.Duration(rapid.IntRange(0, 5000).Draw(t, "pause")) * time.Millisecond)
+			wait := throttle.Take("a")
+			if wait > 0 && rapid.Bool().Draw(t, "patient") {
+				now = now.Add(wait)
+				if wait = throttle.Take("a"); wait != 0 {
+					t.Fatalf("waited as told and was refused for another %s", wait)
+				}
+			}
+			if wait == 0 {
+				passed++
+			}
+			interval := rate.Per / time.Duration(rate.Attempts)
+			if most := rate.Attempts + int(now.Sub(start)/interval); passed > most {
+				t.Fatalf("%d passed in %s, want at most %d", passed, now.Sub(start), most)
+			}
+		}
+	})
+}
+
+func TestAThrottlesMemoryIsBounded(t *testing.T) {
+	throttle := NewThrottle(Rate{Attempts: 1, Per: time.Hour}, time.Now)
+	for i := range throttleShards * maxThrottled * 5 / 4 {
+		throttle.Take(fmt.Sprint(i))
+	}
+	for i := range throttle.shards {
+		if n := len(throttle.shards[i].next); n > maxThrottled {
+			t.Errorf("shard %d keeps %d keys", i, n)
+		}
+	}
+}
+
+func TestAThrottleIsExactUnderParallelAttempts(t *testing.T) {
+	now := time.Now()
+	throttle := NewThrottle(Rate{Attempts: 50, Per: time.Hour}, func() time.Time { return now })
+	var passed atomic.Int32
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 100 {
+				if throttle.Take("a") == 0 {
+					passed.Add(1)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if passed.Load() != 50 {
+		t.Errorf("%d passed, want 50", passed.Load())
+	}
+}
+
+func TestAnIPv6SubscriberIsOneKey(t *testing.T) {
+	key := func(s string) string { return AddressKey(netip.MustParseAddr(s)) }
+	if key("2001:db8::1") != key("2001:db8::ffff:1") || key("2001:db8::1") == key("2001:db8:0:1::1") {
+		t.Error("IPv6 addresses are not held together by their /64")
+	}
+	if key("192.0.2.1") == key("192.0.2.2") {
+		t.Error("two IPv4 addresses are one")
+	}
+}
+
+func BenchmarkThrottle(b *testing.B) {
+	throttle := NewThrottle(Rate{Attempts: 10, Per: time.Minute}, time.Now)
+	b.ReportAllocs()
+	for b.Loop() {
+		throttle.Take("192.0.2.1")
+	}
+}
