@@ -125,9 +125,7 @@ func databasePath(url string) (string, error) {
 	case !ok:
 		return "", errors.New(`is not a database this version knows; write "sqlite:PATH"`)
 	}
-	if strings.HasPrefix(path, "//") { // sqlite:///abs and sqlite://rel, as other tools write it
-		path = strings.TrimPrefix(path, "//")
-	}
+	path = strings.TrimPrefix(path, "//") // sqlite:///abs and sqlite://rel, as other tools write it
 	if path == "" || path == ":memory:" {
 		return "", errors.New(`names no file; write "sqlite:PATH"`)
 	}

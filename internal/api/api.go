@@ -66,6 +66,7 @@ func New(o Options) *API {
 
 // Serve answers one request; paths that are not the API's get a 404.
 func (a *API) Serve(x *guard.Exchange) {
+	x.Request.Method = strings.ToUpper(x.Request.Method) // as WSGI servers and Django do
 	path := x.Request.URL.Path
 	if e, ok := a.endpoints[path]; ok {
 		a.dispatch(&exchange{Exchange: x, endpoint: e})

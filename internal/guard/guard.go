@@ -106,12 +106,11 @@ type Exchange struct {
 	// Quiet lowers the log line of a success from info to debug.
 	Quiet bool
 
-	guard     *Guard
-	id        string
-	status    int
-	written   int64
-	started   time.Time
-	forbidden error // why a proxy header was not believed; for the log
+	guard   *Guard
+	id      string
+	status  int
+	written int64
+	started time.Time
 }
 
 func (g *Guard) enter(w http.ResponseWriter, r *http.Request) *Exchange {

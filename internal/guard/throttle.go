@@ -44,7 +44,7 @@ func NewThrottle(r Rate, now func() time.Time) *Throttle {
 	}
 	t := &Throttle{
 		interval: r.Per / time.Duration(r.Attempts),
-		burst:    r.Per - r.Per/time.Duration(r.Attempts),
+		burst:    r.Per / time.Duration(r.Attempts) * time.Duration(r.Attempts-1),
 		now:      now,
 		seed:     maphash.MakeSeed(),
 	}

@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// The bounds of what is hashed and verified, a few seconds of one core and
+// The bounds of what is hashed and verified, at most ten seconds of one core and
 // MaxArgon2MemoryKiB of memory each. Everything Django makes by default, now
 // or in the past, is far inside. A stored hash beyond them verifies nothing.
 const (
