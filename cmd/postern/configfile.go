@@ -134,7 +134,6 @@ func (r *resolved) readSecretKeyFile() {
 		r.failed["SECRET_KEY"] = true
 	}
 	r.config.SecretKey = key
-	r.sources["SECRET_KEY"] = r.sources["SECRET_KEY_FILE"]
 }
 
 // readSmall reads a file that can't fill the memory. Its error does not

@@ -47,12 +47,11 @@ func main() {
 	os.Exit(p.run(os.Args[1:]))
 }
 
-// run is the whole program; it returns the exit code. The first SIGINT or
-// SIGTERM ends ctx, the second the process.
+// run is the whole program; it returns the exit code.
 func (p *program) run(args []string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	context.AfterFunc(ctx, stop)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go endOnSignals(cancel)
 	root := p.root()
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
@@ -68,6 +67,17 @@ func (p *program) run(args []string) int {
 		return exitUsage
 	}
 	return exitFailed
+}
+
+// endOnSignals lets the program finish what is under way at the first SIGINT
+// or SIGTERM, and ends it at the second.
+func endOnSignals(finish context.CancelFunc) {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	<-signals
+	finish()
+	<-signals
+	os.Exit(exitFailed)
 }
 
 func (p *program) root() *cobra.Command {

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net/url"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -134,11 +133,11 @@ func shortDuration(d time.Duration) string {
 	return s
 }
 
-// withoutPassword hides the password of a URL.
+// withoutPassword hides who a URL logs in as, even of one that does not parse.
 func withoutPassword(value string) string {
-	u, err := url.Parse(value)
-	if err != nil || u.User == nil {
+	start, end := strings.Index(value, "://"), strings.LastIndex(value, "@")
+	if start < 0 || end < start {
 		return value
 	}
-	return u.Redacted()
+	return value[:start+len("://")] + "…" + value[end:]
 }

@@ -210,6 +210,9 @@ func settingNamed(name string) *setting {
 
 // label names the setting as whoever set it knows it.
 func (r *resolved) label(name string) string {
+	if name == "SECRET_KEY" && !r.isSet(name) && r.secretKeyFile != "" {
+		name = "SECRET_KEY_FILE"
+	}
 	s := settingNamed(name)
 	if s == nil {
 		return envPrefix + name

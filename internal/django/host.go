@@ -3,18 +3,17 @@ package django
 import "strings"
 
 // SplitDomainPort splits the value of a Host header into its lower-case
-// domain, without a trailing dot, and its port; both "" if the value is not
-// a host (django.http.request.split_domain_port).
+// domain, without a trailing dot, and its port. The domain is "" if the value
+// is not a host (django.http.request.split_domain_port).
 func SplitDomainPort(host string) (domain, port string) {
-	host = strings.ToLower(host)
-	domain, port, ok := cutPort(host)
+	if !isASCII(host) { // or lower case would make "k" of the Kelvin sign
+		return "", ""
+	}
+	domain, port, ok := cutPort(strings.ToLower(host))
 	if !ok || domain == "" {
 		return "", ""
 	}
-	if domain[0] != '[' {
-		domain = strings.TrimSuffix(domain, ".")
-	}
-	return domain, port
+	return strings.TrimSuffix(domain, "."), port
 }
 
 // cutPort matches host_validation_re: a name of a-z0-9.- or an IPv6 literal,

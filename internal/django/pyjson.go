@@ -10,6 +10,13 @@ import (
 // maxJSONDepth is how deep values may nest: Python's own limit.
 const maxJSONDepth = 1000
 
+// controls are the characters with a short escape, a backslash and the letter
+// at the same place in controlLetters.
+const (
+	controls       = "\b\f\n\r\t"
+	controlLetters = "bfnrt"
+)
+
 // eachMember walks over the object or array that starts at text[at] and calls
 // visit, if there is one, for the name (an object's, as it is written, with
 // its quotes) and the value of each member. It returns where the container
@@ -51,11 +58,6 @@ func eachMember(text []byte, at, depth int, visit func(name, value []byte)) int 
 	}
 }
 
-// validValue reports whether text is one value and nothing else.
-func validValue(text []byte) bool {
-	return len(text) > 0 && skipValue(text, 0, maxJSONDepth) == len(text)
-}
-
 // skipValue returns where the value at text[at] ends, -1 if there is none.
 // Like Python's json it takes NaN and Infinity, which Python also writes.
 func skipValue(text []byte, at, depth int) int {
@@ -72,8 +74,8 @@ func skipValue(text []byte, at, depth int) int {
 		return eachMember(text, at, depth-1, nil)
 	default:
 		for _, word := range [...]string{"null", "true", "false", "NaN", "Infinity", "-Infinity"} {
-			if c == word[0] && strings.HasPrefix(string(text[at:min(at+len(word), len(text))]), word) {
-				return at + len(word)
+			if end := at + len(word); c == word[0] && end <= len(text) && string(text[at:end]) == word {
+				return end
 			}
 		}
 		return skipNumber(text, at)
@@ -182,7 +184,7 @@ func unquote(quoted []byte) string {
 		at++
 		switch c = quoted[at]; c {
 		case 'b', 'f', 'n', 'r', 't':
-			b.WriteByte(map[byte]byte{'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}[c])
+			b.WriteByte(controls[strings.IndexByte(controlLetters, c)])
 		case 'u':
 			r, _ := hex4(quoted[at+1:])
 			at += 4
@@ -209,11 +211,11 @@ func quote(s string) []byte {
 	b := make([]byte, 0, len(s)+2)
 	b = append(b, '"')
 	for _, r := range s {
-		switch short := strings.IndexRune("\b\f\n\r\t", r); {
+		switch short := strings.IndexRune(controls, r); {
 		case r == '"' || r == '\\':
 			b = append(b, '\\', byte(r))
 		case short >= 0:
-			b = append(b, '\\', "bfnrt"[short])
+			b = append(b, '\\', controlLetters[short])
 		case ' ' <= r && r <= '~':
 			b = append(b, byte(r))
 		case r > 0xFFFF:

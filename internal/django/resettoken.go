@@ -3,6 +3,7 @@ package django
 import (
 	"crypto/subtle"
 	"encoding/hex"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -31,10 +32,10 @@ type ResetTokens struct {
 // seconds. The first key is Django's SECRET_KEY, the others its
 // SECRET_KEY_FALLBACKS. ErrNoKey if there is none or one is empty.
 func NewResetTokens(keys []string, timeout time.Duration) (*ResetTokens, error) {
-	if _, err := NewSigner(keys, resetTokenSalt); err != nil {
+	if err := checkKeys(keys); err != nil {
 		return nil, err
 	}
-	return &ResetTokens{keys: append([]string(nil), keys...), timeout: timeout}, nil
+	return &ResetTokens{keys: slices.Clone(keys), timeout: timeout}, nil
 }
 
 // ResetUser is what of a user a token depends on.

@@ -123,27 +123,30 @@ func (d *SessionData) Get(name string) []byte {
 	return nil
 }
 
-// Set gives a name a value, a JSON text in ASCII; where it was if there was
-// one, at the end otherwise. ErrSignedPayload if it is no JSON.
-func (d *SessionData) Set(name string, value []byte) error {
-	if !validValue(value) {
-		return ErrSignedPayload
+// Text returns a value that is a text, "" if there is none of that name or it
+// is something else.
+func (d *SessionData) Text(name string) string {
+	value := d.Get(name)
+	if len(value) == 0 || value[0] != '"' {
+		return ""
 	}
-	d.put(name, slices.Clone(value))
-	return nil
+	return unquote(value)
 }
 
-// Delete removes the values of these names, where there are any.
-func (d *SessionData) Delete(names ...string) {
-	d.members = slices.DeleteFunc(d.members, func(m sessionMember) bool { return slices.Contains(names, m.name) })
-}
-
-func (d *SessionData) put(name string, value []byte) {
+// SetText gives a name a text for its value: where it was if there was one, at
+// the end otherwise.
+func (d *SessionData) SetText(name, text string) {
+	value := quote(text)
 	if i := d.last(name); i >= 0 {
 		d.members[i].value = value
 		return
 	}
 	d.members = append(d.members, sessionMember{name, quote(name), value})
+}
+
+// Delete removes the values of these names, where there are any.
+func (d *SessionData) Delete(names ...string) {
+	d.members = slices.DeleteFunc(d.members, func(m sessionMember) bool { return slices.Contains(names, m.name) })
 }
 
 func (d *SessionData) last(name string) int {
@@ -168,25 +171,17 @@ func (d *SessionData) UserID() (int64, bool) {
 
 // Backend returns the path of the class that let the user in
 // (_auth_user_backend), "" if there is none.
-func (d *SessionData) Backend() string { return d.text(backendKey) }
+func (d *SessionData) Backend() string { return d.Text(backendKey) }
 
 // AuthHash returns what binds the session to the user's password
 // (_auth_user_hash), "" if there is nothing; see SessionAuthHashKey.
-func (d *SessionData) AuthHash() string { return d.text(authHashKey) }
-
-func (d *SessionData) text(name string) string {
-	value := d.Get(name)
-	if len(value) == 0 || value[0] != '"' {
-		return ""
-	}
-	return unquote(value)
-}
+func (d *SessionData) AuthHash() string { return d.Text(authHashKey) }
 
 // LogIn notes who is logged in, as django.contrib.auth.login does, and keeps
 // everything else. Whether a session of another user may be kept is the
 // caller's to decide (it may not).
 func (d *SessionData) LogIn(userID int64, backend, authHash string) {
-	d.put(userIDKey, quote(strconv.FormatInt(userID, 10)))
-	d.put(backendKey, quote(backend))
-	d.put(authHashKey, quote(authHash))
+	d.SetText(userIDKey, strconv.FormatInt(userID, 10))
+	d.SetText(backendKey, backend)
+	d.SetText(authHashKey, authHash)
 }

@@ -48,14 +48,22 @@ type Signer struct {
 // key is Django's SECRET_KEY, the others its SECRET_KEY_FALLBACKS. ErrNoKey if
 // there is none or one is empty.
 func NewSigner(keys []string, salt string) (*Signer, error) {
-	if len(keys) == 0 || slices.Contains(keys, "") {
-		return nil, ErrNoKey
+	if err := checkKeys(keys); err != nil {
+		return nil, err
 	}
 	s := &Signer{}
 	for _, key := range keys {
 		s.keys = append(s.keys, saltedKey(salt+"signer", key))
 	}
 	return s, nil
+}
+
+// checkKeys refuses what would let anyone sign.
+func checkKeys(keys []string) error {
+	if len(keys) == 0 || slices.Contains(keys, "") {
+		return ErrNoKey
+	}
+	return nil
 }
 
 // Sign returns the value and its signature, separated by a colon.

@@ -3,6 +3,7 @@ package django
 import (
 	"errors"
 	"net/netip"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -24,11 +25,17 @@ var ErrURL = errors.New("malformed URL")
 
 const schemeChars = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-."
 
-// Urlsplit splits a URL as Python 3.12's urllib.parse.urlsplit does, which
-// Django and django-cors-headers read origins and referers with.
+var (
+	unsafeBytes      = strings.NewReplacer("\t", "", "\r", "", "\n", "")
+	netlocDelimiters = strings.NewReplacer("@", "", ":", "", "#", "", "?", "")
+)
+
+// Urlsplit splits a URL as urllib.parse.urlsplit of Python 3.12 does, which
+// Django and django-cors-headers read origins and referers with. ErrURL where
+// Python raises ValueError.
 func Urlsplit(s string) (URL, error) {
 	s = strings.TrimLeftFunc(s, func(r rune) bool { return r <= ' ' })
-	s = strings.NewReplacer("\t", "", "\r", "", "\n", "").Replace(s)
+	s = unsafeBytes.Replace(s)
 	var u URL
 	if i := strings.IndexByte(s, ':'); i > 0 && isLetter(s[0]) && strings.Trim(s[:i], schemeChars) == "" {
 		u.Scheme, s = strings.ToLower(s[:i]), s[i+1:]
@@ -52,10 +59,11 @@ func Urlsplit(s string) (URL, error) {
 func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
 
 func checkNetloc(netloc string) error {
-	if strings.Contains(netloc, "[") != strings.Contains(netloc, "]") {
+	opened, closed := strings.Contains(netloc, "["), strings.Contains(netloc, "]")
+	if opened != closed {
 		return ErrURL
 	}
-	if strings.Contains(netloc, "[") {
+	if opened {
 		if err := checkBrackets(netloc); err != nil {
 			return err
 		}
@@ -64,34 +72,34 @@ func checkNetloc(netloc string) error {
 }
 
 // checkBrackets wants an IPv6 or IPvFuture address between the brackets and
-// nothing around them but a user before and a port behind.
+// nothing around them but a user before and a port behind. Where the brackets
+// are part of the user, Python wants one of the host all the same.
 func checkBrackets(netloc string) error {
 	host := netloc[strings.LastIndexByte(netloc, '@')+1:]
-	before, rest, opened := strings.Cut(host, "[")
+	before, bracketed, opened := strings.Cut(host, "[")
 	if !opened {
+		host, _, _ = strings.Cut(host, ":")
+		return checkLiteral(host)
+	}
+	inside, after, _ := strings.Cut(bracketed, "]")
+	if before != "" || after != "" && after[0] != ':' {
 		return ErrURL
 	}
-	inside, after, closed := strings.Cut(rest, "]")
-	if !closed || before != "" || after != "" && after[0] != ':' {
-		return ErrURL
-	}
-	if strings.HasPrefix(inside, "v") {
-		return checkFuture(inside)
-	}
-	if a, err := netip.ParseAddr(inside); err != nil || !a.Is6() {
-		return ErrURL
-	}
-	return nil
+	return checkLiteral(inside)
 }
 
-// checkFuture is RFC 3986's IPvFuture: "v" 1*HEXDIG "." 1*( … ).
-func checkFuture(s string) error {
-	version, address, dot := strings.Cut(s[1:], ".")
-	if !dot || version == "" || address == "" || strings.Trim(version, "0123456789abcdefABCDEF") != "" {
-		return ErrURL
+// checkLiteral is _check_bracketed_host: an IPv6 address, or "v", a version in
+// hexadecimal, a dot and anything.
+func checkLiteral(host string) error {
+	if future, ok := strings.CutPrefix(host, "v"); ok {
+		version, address, _ := strings.Cut(future, ".")
+		if version == "" || address == "" || strings.Trim(version, "0123456789abcdefABCDEF") != "" {
+			return ErrURL
+		}
+		return nil
 	}
-	const allowed = schemeChars + "_~!$&'()*,;=:"
-	if strings.Trim(address, allowed) != "" {
+	a, err := netip.ParseAddr(host)
+	if err != nil || !a.Is6() || strings.Contains(a.Zone(), "%") {
 		return ErrURL
 	}
 	return nil
@@ -100,14 +108,10 @@ func checkFuture(s string) error {
 // checkNormal refuses a netloc in which a character normalises (NFKC) to one
 // that separates the parts of a URL (bpo-36216).
 func checkNormal(netloc string) error {
-	ascii := true
-	for i := range len(netloc) {
-		ascii = ascii && netloc[i] < utf8.RuneSelf
-	}
-	if ascii {
+	if isASCII(netloc) {
 		return nil
 	}
-	plain := strings.NewReplacer("@", "", ":", "", "#", "", "?", "").Replace(netloc)
+	plain := netlocDelimiters.Replace(netloc)
 	normal := norm.NFKC.String(plain)
 	if normal != plain && strings.ContainsAny(normal, "/?#@:") {
 		return ErrURL
@@ -115,9 +119,35 @@ func checkNormal(netloc string) error {
 	return nil
 }
 
-// String is Python's SplitResult.geturl of a URL that has a netloc.
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
+// usesNetloc are the schemes whose URLs get a "//" even without a netloc
+// (urllib.parse.uses_netloc).
+var usesNetloc = []string{
+	"ftp", "http", "gopher", "nntp", "telnet", "imap", "wais", "file", "mms", "https", "shttp", "snews",
+	"prospero", "rtsp", "rtsps", "rtspu", "rsync", "svn", "svn+ssh", "sftp", "nfs", "git", "git+ssh", "ws", "wss",
+	"itms-services",
+}
+
+// String puts the URL together again (Python's SplitResult.geturl). It differs
+// from what was split where that had white space, an upper-case scheme or a
+// delimiter with nothing behind it.
 func (u URL) String() string {
-	s := "//" + u.Netloc + u.Path
+	s := u.Path
+	if u.Netloc != "" && s != "" && s[0] != '/' {
+		s = "/" + s
+	}
+	pathIsRooted := s == "" || s[0] == '/'
+	if u.Netloc != "" || strings.HasPrefix(s, "//") || pathIsRooted && slices.Contains(usesNetloc, u.Scheme) {
+		s = "//" + u.Netloc + s
+	}
 	if u.Scheme != "" {
 		s = u.Scheme + ":" + s
 	}

@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -36,7 +37,7 @@ func OpenSQLite(ctx context.Context, path string, o Options) (*Store, error) {
 	// Connections are opened later too, perhaps from another working directory.
 	path, err := filepath.Abs(path)
 	if err != nil {
-		return nil, fmt.Errorf("open database %s: %w", path, err)
+		return nil, fmt.Errorf("open database: %w", err)
 	}
 	if err := createFile(path); err != nil {
 		return nil, err
@@ -129,21 +130,28 @@ var errNoWAL = errors.New("the file system can't hold a write-ahead log")
 func (s *Store) probe(ctx context.Context, wait time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
+	var locked error
 	for {
 		err := s.probeOnce(ctx)
-		// Turning the write-ahead log on, a lock in the way makes SQLite
-		// give up without waiting.
-		if !isBusy(err) || ctx.Err() != nil {
-			return classify(err)
+		if isBusy(err) {
+			locked = err
 		}
+		if !isBusy(err) && ctx.Err() == nil {
+			return err
+		}
+		// When it turns the write-ahead log on, SQLite does not itself wait
+		// for a lock.
 		select {
 		case <-ctx.Done():
+			return unavailable(cmp.Or(locked, context.Cause(ctx)))
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
 }
 
-func (s *Store) probeOnce(ctx context.Context) error {
+// probeOnce changes something and takes it back: SQLite begins a transaction
+// even on a file that it can only read.
+func (s *Store) probeOnce(ctx context.Context) (err error) {
 	conn, err := s.write.db.Conn(ctx)
 	if err != nil {
 		return err
@@ -159,7 +167,11 @@ func (s *Store) probeOnce(ctx context.Context) error {
 	if _, err := conn.ExecContext(ctx, "begin immediate"); err != nil {
 		return err
 	}
-	_, err = conn.ExecContext(context.WithoutCancel(ctx), "rollback")
+	defer func() {
+		_, rollbackErr := conn.ExecContext(context.WithoutCancel(ctx), "rollback")
+		err = cmp.Or(err, rollbackErr)
+	}()
+	_, err = conn.ExecContext(ctx, "create table postern_probe (x)")
 	return err
 }
 
@@ -183,7 +195,7 @@ func explain(path string, err error) error {
 	if reason == "" {
 		return fmt.Errorf("open database %s: %w", path, err)
 	}
-	return fmt.Errorf("open database %s: %s: %w", path, reason, err)
+	return fmt.Errorf("open database %s: %s (%w)", path, reason, err)
 }
 
 // resultCode returns SQLite's primary result code, or SQLITE_OK if err is not

@@ -42,8 +42,8 @@ CREATE INDEX "django_session_expire_date_a5c62663" ON "django_session" ("expire_
 -- only if none of the tables above was there either. It names what leads to
 -- them, so that a plain "manage.py migrate" has only the other apps left to do,
 -- such as the admin. A project that has its own django_migrations, but gets the
--- auth or sessions app after the tables were made here, takes them over with
--- "manage.py migrate --fake-initial".
+-- auth or sessions app only after their tables were made here, says so itself:
+-- "manage.py migrate --fake auth", "manage.py migrate --fake sessions".
 CREATE TABLE "django_migrations" ("id" integer NOT NULL PRIMARY KEY AUTOINCREMENT, "app" varchar(255) NOT NULL, "name" varchar(255) NOT NULL, "applied" datetime NOT NULL);
 INSERT INTO "django_migrations" ("app", "name", "applied")
 SELECT "column1", "column2", strftime('%Y-%m-%d %H:%M:%f000', 'now') FROM (VALUES
