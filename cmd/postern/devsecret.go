@@ -79,11 +79,8 @@ func createSecret(path string) (err error) {
 	return nil
 }
 
-// databaseFile is the path in "sqlite:PATH".
+// databaseFile is the path in "sqlite:PATH", which may be written
+// "sqlite://PATH" too.
 func databaseFile(url string) string {
-	path := strings.TrimPrefix(url, "sqlite:")
-	if strings.HasPrefix(path, "//") {
-		path = strings.TrimPrefix(path, "//")
-	}
-	return path
+	return strings.TrimPrefix(strings.TrimPrefix(url, "sqlite:"), "//")
 }

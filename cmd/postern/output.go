@@ -82,19 +82,19 @@ func relative(t, now time.Time) string {
 	return roughly(d) + " ago"
 }
 
-// roughly is d in its largest unit, rounded down.
+// roughly is d in the largest unit of which it has two, rounded down.
 func roughly(d time.Duration) string {
 	const day = 24 * time.Hour
 	units := []struct {
 		name string
 		size time.Duration
-	}{{"year", 365 * day}, {"month", 30 * day}, {"week", 7 * day}, {"day", day}, {"hour", time.Hour}, {"minute", time.Minute}, {"second", time.Second}}
+	}{{"year", 365 * day}, {"month", 30 * day}, {"day", day}, {"hour", time.Hour}, {"minute", time.Minute}}
 	for _, unit := range units {
-		if n := d / unit.size; n > 0 {
+		if n := d / unit.size; n >= 2 {
 			return plural(int(n), unit.name)
 		}
 	}
-	return "less than a second"
+	return plural(int(d/time.Second), "second")
 }
 
 func plural(n int, noun string) string {

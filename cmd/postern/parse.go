@@ -326,3 +326,12 @@ func onOff(off func(*options) *bool) setter {
 		return !on, nil
 	})
 }
+
+// parseRate is postern.ParseRate with an error that leaves the value out.
+func parseRate(s string) (postern.Rate, error) {
+	rate, err := postern.ParseRate(s)
+	if err != nil {
+		return postern.Rate{}, errors.New(`must be attempts and a unit of time, such as "10/m" (s, m, h or d); POSTERN_THROTTLE=off turns throttling off`)
+	}
+	return rate, nil
+}

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -22,6 +23,8 @@ import (
 
 // TestMain makes this test binary answer to the name postern as well.
 func TestMain(m *testing.M) {
+	// The race detector would sleep for a second at the end of each run.
+	os.Setenv("GORACE", strings.TrimSpace(os.Getenv("GORACE")+" atexit_sleep_ms=0"))
 	testscript.Main(m, map[string]func(){"postern": main})
 }
 
@@ -41,6 +44,7 @@ func TestScripts(t *testing.T) {
 			env.Defer(func() { os.RemoveAll(sockets) })
 			env.Vars = append(env.Vars, cheapHashing...)
 			env.Setenv("SOCKET", filepath.Join(sockets, "s"))
+			env.Setenv("GORACE", os.Getenv("GORACE"))
 			env.Setenv("SECRET", testSecret)
 			env.Values[browsersKey{}] = map[string]*http.Client{}
 			return nil

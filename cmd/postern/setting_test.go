@@ -104,8 +104,8 @@ func TestEverySettingIsTakenFromEverySource(t *testing.T) {
 	other := map[string]string{
 		"HOST:PORT": "127.0.0.1:9", "PATH": "/other", "MODE": "", "FILE": secretFile, "HOST,…": "example.com", "NETWORK,…": "10.0.0.0/8",
 		"URL": "sqlite:x", "TEXT": testSecret, "TEXT,…": testSecret, "ORIGIN,…": "https://example.com", "REGEX,…": "^https://x",
-		"HEADER,…": "x-header", "METHOD,…": "GET", "DURATION": "77", "NAME": "other", "DOMAIN": "example.com", "NUMBER": "16", "KIB": "77",
-		"STATUS": "401", "FORMAT": "json", "LEVEL": "debug", "POLICY": "origin", "": "true",
+		"HEADER,…": "x-header", "METHOD,…": "GET", "DURATION": "77", "NAME": "other", "DOMAIN": "example.com", "NUMBER": "16", "KIB": "77", "RATE": "7/m",
+		"STATUS": "401", "FORMAT": "json", "LEVEL": "debug", "POLICY": "origin", "RATE": "7/h", "": "true",
 	}
 	for _, s := range table {
 		value := other[s.hint]
@@ -339,14 +339,15 @@ func TestDistance(t *testing.T) {
 func TestTimesAsPeopleSayThem(t *testing.T) {
 	now := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
 	for want, at := range map[string]time.Time{
-		"never":          {},
-		"just now":       now,
-		"1 second ago":   now.Add(-time.Second),
-		"59 minutes ago": now.Add(-time.Hour + time.Second),
-		"1 hour ago":     now.Add(-time.Hour),
-		"6 days ago":     now.Add(-7*24*time.Hour + time.Second),
-		"in 2 weeks":     now.Add(14 * 24 * time.Hour),
-		"2 years ago":    now.Add(-800 * 24 * time.Hour),
+		"never":           {},
+		"just now":        now,
+		"1 second ago":    now.Add(-time.Second),
+		"119 seconds ago": now.Add(-2*time.Minute + time.Second),
+		"2 minutes ago":   now.Add(-2 * time.Minute),
+		"90 minutes ago":  now.Add(-90 * time.Minute),
+		"6 days ago":      now.Add(-7*24*time.Hour + time.Second),
+		"in 14 days":      now.Add(14 * 24 * time.Hour),
+		"2 years ago":     now.Add(-800 * 24 * time.Hour),
 	} {
 		if got := relative(at, now); got != want {
 			t.Errorf("relative(%s) = %q, want %q", at, got, want)
