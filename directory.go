@@ -125,14 +125,14 @@ func OpenDirectory(ctx context.Context, c Config) (*Directory, error) {
 	c.NoMigrate = true
 	var m mistakes
 	if _, err := databasePath(c.Database); err != nil {
-		m.add("POSTERN_DATABASE_URL", c.Database, err.Error())
+		m.add("POSTERN_DATABASE_URL", withoutCredentials(c.Database), err.Error())
 	}
 	c.validateSessions(&m)
 	c.validatePasswords(&m)
 	if err := errors.Join(m...); err != nil {
 		return nil, err
 	}
-	return openDirectory(ctx, c)
+	return openDirectory(ctx, c, false)
 }
 
 // Flush writes the last-seen times that wait to be written, which happens by

@@ -37,7 +37,7 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	d, err := openDirectory(ctx, c.withDefaults())
+	d, err := openDirectory(ctx, c.withDefaults(), true)
 	if err != nil {
 		return nil, err
 	}
@@ -61,8 +61,9 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 // /api/protected/, and 404 for every other path.
 func (s *Server) Handler() http.Handler { return s.guard.Wrap(s.api.Serve) }
 
-// openDirectory expects a configuration with its defaults.
-func openDirectory(ctx context.Context, c Config) (*Directory, error) {
+// openDirectory expects a configuration with its defaults. A server also
+// keeps house: it writes last-seen times and clears expired sessions.
+func openDirectory(ctx context.Context, c Config, keepHouse bool) (*Directory, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -99,7 +100,8 @@ func openDirectory(ctx context.Context, c Config) (*Directory, error) {
 			Age: c.Session.Age, Idle: c.Session.IdleTimeout, Absolute: c.Session.AbsoluteAge,
 			Sliding: c.Session.SaveEveryRequest, PerUser: c.Session.Limit,
 		},
-		Now: c.Now, Rand: c.Rand, Log: c.Log,
+		KeepHouse: keepHouse,
+		Now:       c.Now, Rand: c.Rand, Log: c.Log,
 	})
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
@@ -111,7 +113,7 @@ func openDirectory(ctx context.Context, c Config) (*Directory, error) {
 func openStore(ctx context.Context, c Config) (*sqlstore.Store, error) {
 	path, err := databasePath(c.Database)
 	if err != nil {
-		return nil, &ConfigError{Setting: "POSTERN_DATABASE_URL", Value: c.Database, Problem: err.Error()}
+		return nil, &ConfigError{Setting: "POSTERN_DATABASE_URL", Value: withoutCredentials(c.Database), Problem: err.Error()}
 	}
 	return sqlstore.OpenSQLite(ctx, path, sqlstore.Options{})
 }

@@ -88,12 +88,13 @@ func (c Config) Validate() error {
 	c.validateCookies(&m)
 	c.validateSessions(&m)
 	c.validatePasswords(&m)
+	c.validateThrottle(&m)
 	return errors.Join(m...)
 }
 
 func (c *Config) validateIdentity(m *mistakes) {
 	if _, err := databasePath(c.Database); err != nil {
-		m.add("POSTERN_DATABASE_URL", c.Database, err.Error())
+		m.add("POSTERN_DATABASE_URL", withoutCredentials(c.Database), err.Error())
 	}
 	checkSecret(m, "POSTERN_SECRET_KEY", c.SecretKey)
 	for _, key := range c.SecretKeyFallbacks {
@@ -110,6 +111,15 @@ func (c *Config) validateIdentity(m *mistakes) {
 	if s := c.UnauthenticatedStatus; s != http.StatusForbidden && s != http.StatusUnauthorized {
 		m.add("POSTERN_UNAUTHENTICATED_STATUS", fmt.Sprint(s), "must be 403 or 401")
 	}
+}
+
+// withoutCredentials takes the user and password out of a URL, for an error.
+func withoutCredentials(url string) string {
+	scheme, rest, found := strings.Cut(url, "://")
+	if at := strings.LastIndexByte(rest, '@'); found && at >= 0 {
+		return scheme + "://…" + rest[at:]
+	}
+	return url
 }
 
 func checkSecret(m *mistakes, setting, key string) {
@@ -218,6 +228,21 @@ func (c *Config) validateSessions(m *mistakes) {
 	}
 }
 
+func (c *Config) validateThrottle(m *mistakes) {
+	for _, t := range []struct {
+		setting string
+		rate    Rate
+	}{
+		{"POSTERN_THROTTLE_LOGIN", c.Throttle.Login},
+		{"POSTERN_THROTTLE_LOGIN_ACCOUNT", c.Throttle.LoginAccount},
+		{"POSTERN_THROTTLE_REGISTER", c.Throttle.Register},
+	} {
+		if t.rate.Attempts < 1 || t.rate.Per <= 0 {
+			m.add(t.setting, t.rate.String(), `must let something through, such as "10/m"; POSTERN_THROTTLE=off turns throttling off`)
+		}
+	}
+}
+
 func (c *Config) validatePasswords(m *mistakes) {
 	p := c.Passwords
 	if _, err := password.New(p.hashing(nil)); err != nil {
@@ -225,13 +250,6 @@ func (c *Config) validatePasswords(m *mistakes) {
 	}
 	if p.MinLength < 1 || p.MinLength > 1000 {
 		m.add("POSTERN_PASSWORD_MIN_LENGTH", fmt.Sprint(p.MinLength), "must be from 1 to 1000")
-	}
-	for setting, r := range map[string]Rate{
-		"POSTERN_THROTTLE_LOGIN": c.Throttle.Login, "POSTERN_THROTTLE_LOGIN_ACCOUNT": c.Throttle.LoginAccount, "POSTERN_THROTTLE_REGISTER": c.Throttle.Register,
-	} {
-		if r.Attempts < 1 || r.Per <= 0 {
-			m.add(setting, r.String(), `must let something through, such as "10/m"; POSTERN_THROTTLE=off turns throttling off`)
-		}
 	}
 	if p.Workers < 0 || p.Workers > 1024 {
 		m.add("POSTERN_HASH_WORKERS", fmt.Sprint(p.Workers), "must be from 1 to 1024, or 0 for one a processor")

@@ -26,9 +26,12 @@ type Options struct {
 	// fallbacks (SECRET_KEY, SECRET_KEY_FALLBACKS).
 	SecretKeys []string
 	Policy     Policy
-	Now        func() time.Time // default time.Now
-	Rand       io.Reader        // default crypto/rand
-	Log        *slog.Logger     // default: discard
+	// KeepHouse has the realm write last-seen times and delete expired
+	// sessions in the background.
+	KeepHouse bool
+	Now       func() time.Time // default time.Now
+	Rand      io.Reader        // default crypto/rand
+	Log       *slog.Logger     // default: discard
 }
 
 // Realm is one population of users with their sessions and the rules for
@@ -54,8 +57,7 @@ type Realm struct {
 // password check costs in this realm; see password.Hashing.SetPopulation.
 const populationSample = 500
 
-// New returns a realm and starts its work in the background: writing
-// last-seen times and deleting expired sessions. Close ends it.
+// New returns a realm and starts its work in the background. Close ends it.
 func New(ctx context.Context, o Options) (*Realm, error) {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -78,7 +80,11 @@ func New(ctx context.Context, o Options) (*Realm, error) {
 	}
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	r.stop = cancel
-	go r.keepHouse(background)
+	if o.KeepHouse {
+		go r.keepHouse(background)
+	} else {
+		close(r.stopped)
+	}
 	return r, nil
 }
 
