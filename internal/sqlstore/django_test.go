@@ -42,6 +42,16 @@ func TestUsersAreStoredAsDjangoStoresThem(t *testing.T) {
 	}
 }
 
+func TestAnotherUniqueColumnIsNotTakenForTheName(t *testing.T) {
+	s := openMigrated(t, djangoDatabase(t))
+	mustExec(t, outside(t, s.Path()), "create unique index one_address on auth_user (email)")
+	u := &auth.User{Username: "new", Email: "admin@example.com", Password: "encoded"}
+	err := s.CreateUser(t.Context(), u)
+	if err == nil || errors.Is(err, auth.ErrUsernameTaken) || errors.Is(err, auth.ErrUnavailable) {
+		t.Errorf("CreateUser = %v, want the violation as it is", err)
+	}
+}
+
 func TestADeletedUserLeavesNothingInDjangosTables(t *testing.T) {
 	s := openMigrated(t, djangoDatabase(t))
 	db := outside(t, s.Path())

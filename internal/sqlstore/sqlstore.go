@@ -65,8 +65,6 @@ func (s *Store) Ping(ctx context.Context) error {
 // come later return auth.ErrUnavailable.
 func (s *Store) Close() error {
 	s.write.drain()
-	// The writer's connection is closed last: the last one to leave moves the
-	// write-ahead log into the database, which the others may not.
 	err := errors.Join(s.reads.close(), s.lists.close(), s.write.close())
 	if err != nil {
 		return fmt.Errorf("close database %s: %w", s.path, err)

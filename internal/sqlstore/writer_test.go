@@ -212,14 +212,12 @@ func TestTheWriterRecoversFromALostTransaction(t *testing.T) {
 }
 
 func TestALockIsWaitedForUntilTheDeadline(t *testing.T) {
-	s := openAt(t, filepath.Join(t.TempDir(), "postern.sqlite3"), Options{Wait: 50 * time.Millisecond})
-	if _, err := s.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	s := openMigrated(t, filepath.Join(t.TempDir(), "postern.sqlite3"))
 	u := benchUser(1)
 	if err := s.CreateUser(t.Context(), &u); err != nil {
 		t.Fatal(err)
 	}
+	s.write.wait = 50 * time.Millisecond
 	other := lock(t, s)
 	short, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
@@ -301,6 +299,27 @@ func TestCloseCommitsWhatIsQueued(t *testing.T) {
 		t.Error(err)
 	}
 	openAt(t, path, Options{}).mustHaveUsers(t, 10)
+}
+
+func TestCloseDoesNotWaitForALockThatNobodyNeeds(t *testing.T) {
+	s := openMigrated(t, filepath.Join(t.TempDir(), "postern.sqlite3"))
+	mustExec(t, outside(t, s.Path()), "begin immediate")
+	short, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	u := benchUser(1)
+	if err := s.CreateUser(short, &u); !errors.Is(err, auth.ErrUnavailable) {
+		t.Errorf("CreateUser = %v, want ErrUnavailable", err)
+	}
+	closed := make(chan error, 1)
+	go func() { closed <- s.Close() }()
+	select {
+	case err := <-closed:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("Close waits for the lock")
+	}
 }
 
 func TestABigBatchIsSplit(t *testing.T) {
