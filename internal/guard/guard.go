@@ -163,6 +163,9 @@ func (x *Exchange) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// Flush implements http.Flusher, for handlers behind the guard that stream.
+func (x *Exchange) Flush() { _ = http.NewResponseController(x.ResponseWriter).Flush() }
+
 // Unwrap lets http.ResponseController reach the connection.
 func (x *Exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
 

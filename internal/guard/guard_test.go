@@ -320,6 +320,17 @@ func TestTheLogLineHoldsNoSecret(t *testing.T) {
 	}
 }
 
+func TestAHandlerBehindTheGuardCanStream(t *testing.T) {
+	w := pass(newGuard(nil), request("GET"), func(x *Exchange) {
+		_, _ = x.Write([]byte("part"))
+		var stream http.ResponseWriter = x
+		stream.(http.Flusher).Flush()
+	})
+	if !w.Flushed || w.Body.String() != "part" {
+		t.Errorf("flushed %v, body %q", w.Flushed, w.Body)
+	}
+}
+
 func TestABodyIsReadUpToTheLimit(t *testing.T) {
 	for _, test := range []struct {
 		name    string
