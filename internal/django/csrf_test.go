@@ -1,39 +1,13 @@
 package django
 
 import (
+	"bytes"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"io"
-	"os"
 	"strings"
 	"testing"
 )
-
-type vectors struct {
-	SecretKey string `json:"secret_key"`
-	AuthHash  []struct {
-		PasswordField   string `json:"password_field"`
-		SessionAuthHash string `json:"session_auth_hash"`
-	} `json:"auth_hash"`
-	CSRF []struct{ Secret, Masked string } `json:"csrf"`
-}
-
-func readVectors(t *testing.T) vectors {
-	t.Helper()
-	text, err := os.ReadFile("testdata/sessions.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var v vectors
-	if err := json.Unmarshal(text, &v); err != nil {
-		t.Fatal(err)
-	}
-	if len(v.CSRF) == 0 || len(v.AuthHash) == 0 {
-		t.Fatal("the vectors are empty")
-	}
-	return v
-}
 
 func TestDjangosMaskedTokensMatchTheirSecrets(t *testing.T) {
 	vs := readVectors(t).CSRF
@@ -47,6 +21,18 @@ func TestDjangosMaskedTokensMatchTheirSecrets(t *testing.T) {
 		}
 		if other := vs[(i+1)%len(vs)]; TokenMatches(v.Masked, other.Secret) {
 			t.Errorf("%q matches another secret", v.Masked)
+		}
+	}
+}
+
+func TestAMaskIsPutOnAsDjangoDoes(t *testing.T) {
+	for _, v := range readVectors(t).CSRF {
+		random := make([]byte, 64) // a byte below 62 draws the character at its place
+		for i := range SecretLength {
+			random[i] = csrfIndex[v.Masked[i]]
+		}
+		if masked, err := Mask(bytes.NewReader(random), v.Secret); err != nil || masked != v.Masked {
+			t.Errorf("Mask(%q) = %q, %v; want %q", v.Secret, masked, err, v.Masked)
 		}
 	}
 }
@@ -112,56 +98,49 @@ func TestRandomThatFailsIsAnError(t *testing.T) {
 	}
 }
 
-func TestEveryCharacterOfASessionKeyIsAsLikely(t *testing.T) {
-	count := map[byte]int{}
-	const keys = 4000
-	for range keys {
-		key, err := NewSessionKey(rand.Reader)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(key) != SessionKeyLength {
-			t.Fatalf("key %q", key)
-		}
-		for i := range len(key) {
-			count[key[i]]++
-		}
-	}
-	if len(count) != len(sessionKeyChars) {
-		t.Fatalf("%d different characters, want %d", len(count), len(sessionKeyChars))
-	}
-	mean := keys * SessionKeyLength / len(sessionKeyChars)
-	for c, n := range count {
-		if !strings.ContainsRune(sessionKeyChars, rune(c)) || n < mean*8/10 || n > mean*12/10 {
-			t.Errorf("%q came %d times, the mean is %d", c, n, mean)
-		}
+func TestEveryCharacterIsAsLikely(t *testing.T) {
+	const draws = 4000
+	for _, test := range []struct {
+		name, alphabet string
+		draw           func(io.Reader) (string, error)
+	}{
+		{"a session key", "abcdefghijklmnopqrstuvwxyz0123456789", NewSessionKey},
+		{"a CSRF secret", "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", NewSecret},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			count := map[rune]int{}
+			for range draws {
+				key, err := test.draw(rand.Reader)
+				if err != nil || len(key) != 32 {
+					t.Fatalf("%q, %v", key, err)
+				}
+				for _, c := range key {
+					count[c]++
+				}
+			}
+			if len(count) != len(test.alphabet) {
+				t.Fatalf("%d different characters, want %d", len(count), len(test.alphabet))
+			}
+			mean := draws * 32 / len(test.alphabet)
+			for c, n := range count { // a fifth is 9 standard deviations
+				if !strings.ContainsRune(test.alphabet, c) || n < mean*8/10 || n > mean*12/10 {
+					t.Errorf("%q came %d times, the mean is %d", c, n, mean)
+				}
+			}
+		})
 	}
 }
 
-func TestSessionAuthHashIsDjangos(t *testing.T) {
-	v := readVectors(t)
-	for _, h := range v.AuthHash {
-		if got := SessionAuthHash(v.SecretKey, h.PasswordField); got != h.SessionAuthHash {
-			t.Errorf("SessionAuthHash = %s, want %s", got, h.SessionAuthHash)
-		}
-		for _, test := range []struct {
-			name string
-			keys []string
-			want bool
-		}{
-			{"the key", []string{v.SecretKey}, true},
-			{"a fallback", []string{"new", v.SecretKey}, true},
-			{"the same key twice", []string{v.SecretKey, v.SecretKey}, true},
-			{"another key", []string{"new", "newer"}, false},
-			{"no key", nil, false},
-		} {
-			if got := SessionAuthHashMatches(test.keys, h.PasswordField, h.SessionAuthHash); got != test.want {
-				t.Errorf("%s: matches is %v", test.name, got)
-			}
-		}
-		if SessionAuthHashMatches([]string{v.SecretKey}, h.PasswordField+"x", h.SessionAuthHash) {
-			t.Error("another password matches")
-		}
+func TestARandomByteBeyondTheLastWholeMultipleIsThrownAway(t *testing.T) {
+	random := bytes.Repeat([]byte{255, 252, 0}, 64) // 252 is 7 times 36: 252 to 255 would favour "a" to "d"
+	key, err := NewSessionKey(bytes.NewReader(random))
+	if err != nil || key != strings.Repeat("a", 32) {
+		t.Errorf("NewSessionKey = %q, %v", key, err)
+	}
+	random = bytes.Repeat([]byte{255, 248, 61}, 64) // 248 is 4 times 62
+	secret, err := NewSecret(bytes.NewReader(random))
+	if err != nil || secret != strings.Repeat("9", 32) {
+		t.Errorf("NewSecret = %q, %v", secret, err)
 	}
 }
 
@@ -194,15 +173,5 @@ func BenchmarkTokenMatches(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		TokenMatches(token, secret)
-	}
-}
-
-func BenchmarkSessionAuthHashMatches(b *testing.B) {
-	keys := []string{strings.Repeat("k", 50)}
-	const field = "argon2$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQx$Kd20WObf3KxzwHsgONsXyw"
-	hash := SessionAuthHash(keys[0], field)
-	b.ReportAllocs()
-	for b.Loop() {
-		SessionAuthHashMatches(keys, field, hash)
 	}
 }

@@ -111,9 +111,8 @@ func checkNormal(netloc string) error {
 	if isASCII(netloc) {
 		return nil
 	}
-	plain := netlocDelimiters.Replace(netloc)
-	normal := norm.NFKC.String(plain)
-	if normal != plain && strings.ContainsAny(normal, "/?#@:") {
+	normal := norm.NFKC.String(netlocDelimiters.Replace(netloc))
+	if strings.ContainsAny(normal, "/?#@:") {
 		return ErrURL
 	}
 	return nil

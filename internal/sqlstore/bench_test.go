@@ -18,7 +18,6 @@ func BenchmarkIdentity(b *testing.B) {
 	const sessions = 100_000
 	s := openBench(b)
 	fill(b, s, sessions)
-	b.ReportAllocs()
 	var next atomic.Int64
 	b.Run("alone", func(b *testing.B) {
 		b.ReportAllocs()
@@ -102,7 +101,6 @@ func BenchmarkTouch(b *testing.B) {
 func inParallel(b *testing.B, goroutines int, act func() error) {
 	b.ReportAllocs()
 	b.ResetTimer()
-	b.SetParallelism(goroutines)
 	var left atomic.Int64
 	left.Store(int64(b.N))
 	done := make(chan error, goroutines)

@@ -11,7 +11,7 @@ func TestTheStoreKeepsTheContract(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Stores {
 		s := openMigrated(t, filepath.Join(t.TempDir(), "postern.sqlite3"))
 		return storetest.Stores{Users: s, Sessions: s, Refer: func(t *testing.T, userID int64) {
-			db := outside(t, s.Path())
+			db := outside(t, s.path)
 			mustExec(t, db, `create table note (id integer primary key,
 				author_id integer not null references auth_user (id) deferrable initially deferred)`)
 			mustExec(t, db, `insert into note (author_id) values (?)`, userID)

@@ -16,7 +16,7 @@ import (
 
 func TestUsersAreStoredAsDjangoStoresThem(t *testing.T) {
 	s := openMigrated(t, djangoDatabase(t))
-	db := outside(t, s.Path())
+	db := outside(t, s.path)
 	at := time.Date(2026, 5, 6, 7, 8, 9, 0, time.UTC)
 	start := &auth.Start{Session: benchSession(1), NewUser: &auth.User{
 		Username: "new", Email: "new@example.com", Password: "encoded", IsActive: true,
@@ -27,8 +27,10 @@ func TestUsersAreStoredAsDjangoStoresThem(t *testing.T) {
 	}
 	const columns = `select id, username, email, first_name, last_name, password, typeof(is_active), is_active, is_staff, is_superuser,
 		typeof(last_login), cast(last_login as text), cast(date_joined as text) from auth_user where username = ?`
-	want := [][]string{{"13", "new", "new@example.com", "", "", "encoded", "integer", "1", "0", "0",
-		"text", "2026-05-06 07:08:09", "2026-05-06 07:08:09.120000"}}
+	want := [][]string{{
+		"13", "new", "new@example.com", "", "", "encoded", "integer", "1", "0", "0",
+		"text", "2026-05-06 07:08:09", "2026-05-06 07:08:09.120000",
+	}}
 	if diff := cmp.Diff(want, mustQuery(t, db, columns, "new")); diff != "" {
 		t.Errorf("auth_user (-want +got):\n%s", diff)
 	}
@@ -44,7 +46,7 @@ func TestUsersAreStoredAsDjangoStoresThem(t *testing.T) {
 
 func TestAnotherUniqueColumnIsNotTakenForTheName(t *testing.T) {
 	s := openMigrated(t, djangoDatabase(t))
-	mustExec(t, outside(t, s.Path()), "create unique index one_address on auth_user (email)")
+	mustExec(t, outside(t, s.path), "create unique index one_address on auth_user (email)")
 	u := &auth.User{Username: "new", Email: "admin@example.com", Password: "encoded"}
 	err := s.CreateUser(t.Context(), u)
 	if err == nil || errors.Is(err, auth.ErrUsernameTaken) || errors.Is(err, auth.ErrUnavailable) {
@@ -54,7 +56,7 @@ func TestAnotherUniqueColumnIsNotTakenForTheName(t *testing.T) {
 
 func TestADeletedUserLeavesNothingInDjangosTables(t *testing.T) {
 	s := openMigrated(t, djangoDatabase(t))
-	db := outside(t, s.Path())
+	db := outside(t, s.path)
 	mustExec(t, db, `insert into auth_group (id, name) values (1, 'editors')`)
 	const gone, stays = 9, 8
 	for _, id := range []int{gone, stays} {
@@ -88,7 +90,7 @@ func TestDjangoMayDeleteAUserThatHasSessions(t *testing.T) {
 	if err := s.Start(t.Context(), &auth.Start{Session: session}); err != nil {
 		t.Fatal(err)
 	}
-	mustExec(t, outside(t, s.Path()), "delete from auth_user where id = 12")
+	mustExec(t, outside(t, s.path), "delete from auth_user where id = 12")
 	if _, err := s.Identity(t.Context(), session.ID); !errors.Is(err, auth.ErrNoSession) {
 		t.Errorf("Identity = %v, want ErrNoSession", err)
 	}
@@ -100,18 +102,18 @@ func TestDjangoMayDeleteAUserThatHasSessions(t *testing.T) {
 func TestATimeThatCannotBeReadIsNamed(t *testing.T) {
 	s := openMigrated(t, djangoDatabase(t))
 	for _, column := range []string{"date_joined", "last_login"} {
-		mustExec(t, outside(t, s.Path()), "update auth_user set "+column+" = 'yesterday' where username = 'admin'")
+		mustExec(t, outside(t, s.path), "update auth_user set "+column+" = 'yesterday' where username = 'admin'")
 		_, err := s.UserByName(t.Context(), "admin")
 		if err == nil || errors.Is(err, auth.ErrUnavailable) || !strings.Contains(err.Error(), "auth_user 8: "+column) || strings.Contains(err.Error(), "pbkdf2") {
 			t.Errorf("UserByName = %v, want an error that names the row and the column", err)
 		}
-		mustExec(t, outside(t, s.Path()), "update auth_user set "+column+" = '2026-01-02 03:04:05' where username = 'admin'")
+		mustExec(t, outside(t, s.path), "update auth_user set "+column+" = '2026-01-02 03:04:05' where username = 'admin'")
 	}
 }
 
 func TestForeignRowsInThePosternTableDoNoHarm(t *testing.T) {
 	s := openMigrated(t, djangoDatabase(t))
-	db := outside(t, s.Path())
+	db := outside(t, s.path)
 	const insert = `insert into postern_session values (?, 8, '', '', 5, 5, 5, 'no address', '')`
 	id := auth.IDOf("x")
 	mustExec(t, db, insert, id[:])

@@ -100,7 +100,7 @@ func TestANewDatabaseHasDjangosTablesInDjangosWords(t *testing.T) {
 	}
 	s := openMigrated(t, filepath.Join(t.TempDir(), "postern.sqlite3"))
 	var got []string
-	for _, row := range mustQuery(t, outside(t, s.Path()), "select sql from sqlite_master where sql is not null and tbl_name not like 'postern%'") {
+	for _, row := range mustQuery(t, outside(t, s.path), "select sql from sqlite_master where sql is not null and tbl_name not like 'postern%'") {
 		got = append(got, row[0])
 	}
 	slices.Sort(want)
@@ -114,7 +114,7 @@ func TestDjangoFindsItsMigrationsAppliedInANewDatabase(t *testing.T) {
 	const names = `select app, name from django_migrations where app in ('auth', 'contenttypes', 'sessions') order by app, name`
 	want := mustQuery(t, outside(t, djangoDatabase(t)), names)
 	s := openMigrated(t, filepath.Join(t.TempDir(), "postern.sqlite3"))
-	db := outside(t, s.Path())
+	db := outside(t, s.path)
 	if diff := cmp.Diff(want, mustQuery(t, db, names)); diff != "" {
 		t.Errorf("django_migrations (-Django +ours):\n%s", diff)
 	}
@@ -197,7 +197,7 @@ func TestMigrateTakesEachStepOnce(t *testing.T) {
 			t.Errorf("the SQL of %s is\n%s", m.Name, m.SQL)
 		}
 	}
-	if tables := mustQuery(t, outside(t, s.Path()), "select name from sqlite_master"); len(tables) != 0 {
+	if tables := mustQuery(t, outside(t, s.path), "select name from sqlite_master"); len(tables) != 0 {
 		t.Errorf("asking made the tables %v", tables)
 	}
 	before := time.Now().Add(-2 * time.Second)
@@ -299,7 +299,7 @@ func TestReadySaysWhatIsMissing(t *testing.T) {
 
 func TestReadyNoticesTablesOfAnotherShape(t *testing.T) {
 	s := openMigrated(t, filepath.Join(t.TempDir(), "postern.sqlite3"))
-	mustExec(t, outside(t, s.Path()), "alter table postern_session drop column user_agent")
+	mustExec(t, outside(t, s.path), "alter table postern_session drop column user_agent")
 	err := s.Ready(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "user_agent") || !strings.Contains(err.Error(), "run postern migrate") {
 		t.Errorf("Ready = %v", err)

@@ -187,8 +187,8 @@ func TestARelativePathOutlivesAChangeOfDirectory(t *testing.T) {
 	if _, err := s.Users(t.Context(), auth.UserFilter{}); err != nil {
 		t.Error(err)
 	}
-	if want := filepath.Join(dir, "postern.sqlite3"); s.Path() != want {
-		t.Errorf("Path = %s, want %s", s.Path(), want)
+	if want := filepath.Join(dir, "postern.sqlite3"); s.path != want {
+		t.Errorf("the path is %s, want %s", s.path, want)
 	}
 }
 
@@ -226,7 +226,7 @@ func TestTheLogIsReadAfterACrash(t *testing.T) {
 	// What is in the files now is what a power cut would leave.
 	crashed := filepath.Join(t.TempDir(), "postern.sqlite3")
 	for _, suffix := range []string{"", "-wal"} {
-		data, err := os.ReadFile(s.Path() + suffix)
+		data, err := os.ReadFile(s.path + suffix)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -49,9 +49,6 @@ type Store struct {
 	write *writer
 }
 
-// Path returns the absolute path of the database file.
-func (s *Store) Path() string { return s.path }
-
 // Ping reports whether the database answers a read; its error wraps
 // auth.ErrUnavailable.
 func (s *Store) Ping(ctx context.Context) error {

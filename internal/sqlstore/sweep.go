@@ -8,10 +8,10 @@ import (
 
 const (
 	selectExpired = `select id from postern_session where expires < $1 limit $2`
-	selectIdle    = `select id from postern_session where last_seen < $1 and expires >= $2 limit $3`
+	selectIdle    = `select id from postern_session where last_seen < $1 limit $2`
+	// An index holds all that this reads of the sessions.
 	selectOrphans = `select s.id from postern_session s
-		where not exists (select 1 from auth_user u where u.id = s.user_id)
-		and s.last_seen >= $1 and s.expires >= $2 limit $3`
+		where not exists (select 1 from auth_user u where u.id = s.user_id) limit $1`
 	// Between the search and the deletion a session may have been touched.
 	deleteIfOver = `delete from postern_session where id = $1 and (expires < $2 or last_seen < $3
 		or not exists (select 1 from auth_user u where u.id = user_id))`
@@ -20,6 +20,9 @@ const (
 // Sweep implements auth.Sweeper. The search, which may read the whole table,
 // runs beside the writer; only the deletions are in its way.
 func (s *Store) Sweep(ctx context.Context, now, idleSince time.Time, limit int) (int, error) {
+	if limit <= 0 {
+		return 0, nil
+	}
 	over, err := s.over(ctx, now, idleSince, limit)
 	if err != nil {
 		return 0, fmt.Errorf("sweep sessions: %w", err)
@@ -30,7 +33,7 @@ func (s *Store) Sweep(ctx context.Context, now, idleSince time.Time, limit int) 
 	var removed int64
 	err = s.write.do(ctx, func(t *tx) error {
 		for _, id := range over {
-			n, err := t.exec(deleteIfOver, id, micros(now), micros(idleSince))
+			n, err := t.exec(deleteIfOver, []byte(id), micros(now), micros(idleSince))
 			if err != nil {
 				return err
 			}
@@ -44,33 +47,28 @@ func (s *Store) Sweep(ctx context.Context, now, idleSince time.Time, limit int) 
 	return int(removed), nil
 }
 
-// over finds at most limit sessions to sweep, each once.
-func (s *Store) over(ctx context.Context, now, idleSince time.Time, limit int) ([][]byte, error) {
-	var found [][]byte
+// over finds at most limit sessions to sweep, each once; fewer only if there
+// are no more.
+func (s *Store) over(ctx context.Context, now, idleSince time.Time, limit int) ([]string, error) {
+	var found []string
+	known := make(map[string]bool)
 	collect := func(row scanner) error {
 		var id []byte
-		err := row.Scan(&id)
-		found = append(found, id)
-		return err
-	}
-	searches := []struct {
-		query string
-		args  []any
-	}{
-		{selectExpired, []any{micros(now)}},
-		{selectIdle, []any{micros(idleSince), micros(now)}},
-		{selectOrphans, []any{micros(idleSince), micros(now)}},
-	}
-	for _, search := range searches {
-		if search.query == selectIdle && idleSince.IsZero() {
-			continue
+		if err := row.Scan(&id); err != nil {
+			return err
 		}
-		if len(found) >= limit {
-			break
+		if key := string(id); !known[key] && len(found) < limit {
+			known[key] = true
+			found = append(found, key)
 		}
-		if err := s.lists.each(ctx, search.query, append(search.args, limit-len(found)), collect); err != nil {
-			return nil, err
-		}
+		return nil
 	}
-	return found, nil
+	err := s.lists.each(ctx, selectExpired, []any{micros(now), limit}, collect)
+	if err == nil && len(found) < limit && !idleSince.IsZero() {
+		err = s.lists.each(ctx, selectIdle, []any{micros(idleSince), limit}, collect)
+	}
+	if err == nil && len(found) < limit {
+		err = s.lists.each(ctx, selectOrphans, []any{limit}, collect)
+	}
+	return found, err
 }

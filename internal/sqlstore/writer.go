@@ -193,7 +193,8 @@ func (w *writer) begin(first *job) bool {
 			return true
 		}
 		if isBusy(err) {
-			continue // SQLite has waited for a while already
+			time.Sleep(time.Millisecond) // SQLite has waited already, but doesn't always
+			continue
 		}
 		w.disconnect()
 		if first.take() {

@@ -18,7 +18,7 @@ import (
 // writer has a job in its hands then, which makes the next ones queue.
 func lock(t *testing.T, s *Store) *sql.DB {
 	t.Helper()
-	other := outside(t, s.Path())
+	other := outside(t, s.path)
 	mustExec(t, other, "begin immediate")
 	first := &job{run: func(*tx) error { return nil }, done: make(chan struct{})}
 	if err := s.write.enqueue(t.Context(), first); err != nil {
@@ -130,7 +130,7 @@ func TestADeletionThatIsRefusedAtTheCommitIsUndoneAlone(t *testing.T) {
 	if err := s.CreateUser(t.Context(), &used); err != nil {
 		t.Fatal(err)
 	}
-	db := outside(t, s.Path())
+	db := outside(t, s.path)
 	for i, reference := range []string{"deferrable initially deferred", "", "on delete restrict"} {
 		mustExec(t, db, fmt.Sprintf("create table note%d (author_id integer references auth_user (id) %s)", i, reference))
 		mustExec(t, db, fmt.Sprintf("insert into note%d values (?)", i), used.ID)
@@ -303,7 +303,7 @@ func TestCloseCommitsWhatIsQueued(t *testing.T) {
 
 func TestCloseDoesNotWaitForALockThatNobodyNeeds(t *testing.T) {
 	s := openMigrated(t, filepath.Join(t.TempDir(), "postern.sqlite3"))
-	mustExec(t, outside(t, s.Path()), "begin immediate")
+	mustExec(t, outside(t, s.path), "begin immediate")
 	short, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
 	u := benchUser(1)

@@ -89,8 +89,13 @@ var sessions = []contract{
 		s, untouched := h.started(t, u.ID, nil), h.started(t, u.ID, nil)
 		seen, expires := s.LastSeen, s.Expires
 		for _, c := range []struct{ seen, expires time.Duration }{
-			{time.Minute, 0}, {0, time.Minute}, {2 * time.Minute, 2 * time.Minute},
-			{time.Minute, 3 * time.Minute}, {3 * time.Minute, time.Minute}, {-time.Hour, -time.Hour}, {3*time.Minute + time.Microsecond, 0},
+			{time.Minute, 0},
+			{0, time.Minute},
+			{2 * time.Minute, 2 * time.Minute},
+			{time.Minute, 3 * time.Minute},
+			{3 * time.Minute, time.Minute},
+			{-time.Hour, -time.Hour},
+			{3*time.Minute + time.Microsecond, 0},
 		} {
 			h.touch(t, auth.Touch{ID: s.ID, LastSeen: seen.Add(c.seen), Expires: expires.Add(c.expires)})
 			s.LastSeen = later(s.LastSeen, seen.Add(c.seen))

@@ -153,7 +153,8 @@ var starts = []contract{
 	{"a session comes back with everything as it was stored", func(t *testing.T, h *home) {
 		u := h.stored(t, "user", nil)
 		for _, address := range []netip.Addr{
-			{}, netip.MustParseAddr("203.0.113.7"), netip.MustParseAddr("2001:db8::7"),
+			{},
+			netip.MustParseAddr("203.0.113.7"), netip.MustParseAddr("2001:db8::7"),
 			netip.MustParseAddr("::ffff:192.0.2.1"), netip.MustParseAddr("fe80::1%eth0"),
 		} {
 			h.mustHave(t, h.started(t, u.ID, func(s *auth.Session) { s.Address = address }))
