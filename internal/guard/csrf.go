@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/postern-auth/postern/internal/django"
 )
@@ -61,8 +62,8 @@ func (x *Exchange) CheckOrigin() error {
 	if len(origins) == 0 {
 		return nil
 	}
-	if !x.guard.csrf.trusts(x, origins[0]) {
-		return rejected("Origin checking failed - %s does not match any trusted origins.", origins[0])
+	if origin := latin1(origins[0]); !x.guard.csrf.trusts(x, origin) {
+		return rejected("Origin checking failed - %s does not match any trusted origins.", origin)
 	}
 	return nil
 }
@@ -115,7 +116,7 @@ func (x *Exchange) checkToken(bound string, formToken func() (string, error)) er
 		if len(sent) == 0 {
 			return rejected("CSRF token missing.")
 		}
-		token, source = sent[0], "the 'X-Csrftoken' HTTP header"
+		token, source = latin1(sent[0]), "the 'X-Csrftoken' HTTP header"
 	}
 	if _, err := django.SecretOf(token); err != nil {
 		return rejected("CSRF token from %s %s.", source, err)
@@ -131,7 +132,7 @@ func (c *csrf) checkReferer(x *Exchange) error {
 	if len(sent) == 0 {
 		return rejected("Referer checking failed - no Referer.")
 	}
-	u, err := django.Urlsplit(sent[0])
+	u, err := django.Urlsplit(latin1(sent[0]))
 	if err != nil || u.Scheme == "" || u.Netloc == "" {
 		return rejected("Referer checking failed - Referer is malformed.")
 	}
@@ -150,6 +151,21 @@ func (c *csrf) checkReferer(x *Exchange) error {
 		return nil
 	}
 	return rejected("Referer checking failed - %s does not match any trusted origins.", u.String())
+}
+
+// latin1 reads the bytes of a header as WSGI gives them to Django: each is a
+// character of ISO 8859-1.
+func latin1(header string) string {
+	for i := range len(header) {
+		if header[i] >= utf8.RuneSelf {
+			runes := make([]rune, len(header))
+			for j := range len(header) {
+				runes[j] = rune(header[j])
+			}
+			return string(runes)
+		}
+	}
+	return header
 }
 
 // csrfSecret reads the secret from the CSRF cookie.

@@ -250,6 +250,7 @@ func TestAnUnsafeRequestMustProveWhereItComesFrom(t *testing.T) {
 		{"no cookie", "", false, []string{"X-CSRFToken", masked}, "CSRF cookie not set."},
 		{"a cookie planted by another", "", false, []string{"Cookie", "csrftoken=" + strings.Repeat("b", 32), "X-CSRFToken", strings.Repeat("b", 32)}, "CSRF token from the 'X-Csrftoken' HTTP header incorrect."},
 		{"a token without its cookie's secret", "", false, []string{"Cookie", "csrftoken=" + strings.Repeat("b", 32), "X-CSRFToken", masked}, "CSRF token from the 'X-Csrftoken' HTTP header incorrect."},
+		{"bytes of the right number, as Django reads headers", "", false, []string{"Cookie", cookie, "X-CSRFToken", strings.Repeat("ä", 16)}, "CSRF token from the 'X-Csrftoken' HTTP header has invalid characters."},
 		{"our own origin", "", false, []string{"Origin", "http://example.com", "Cookie", cookie, "X-CSRFToken", masked}, ""},
 		{"our own origin by the other scheme", "", true, []string{"Origin", "http://example.com", "Cookie", cookie, "X-CSRFToken", masked}, "Origin checking failed - http://example.com does not match any trusted origins."},
 		{"a trusted subdomain", "", false, []string{"Origin", "https://a.b.trusted.example", "Cookie", cookie, "X-CSRFToken", masked}, ""},
