@@ -96,18 +96,18 @@ func (s *Server) check(x *guard.Exchange) (auth.Checked, error) {
 
 func (s *Server) refuse(x *guard.Exchange, err error) {
 	if refused, ok := guard.IsCSRFError(err); ok {
-		answerDetail(x, http.StatusForbidden, refused.Error())
+		answer(x, http.StatusForbidden, drf.CSRFFailed(refused.Reason))
 		return
 	}
 	if errors.Is(err, auth.ErrNoSession) {
-		answerDetail(x, s.config.UnauthenticatedStatus, "Authentication credentials were not provided.")
+		answer(x, s.config.UnauthenticatedStatus, drf.NotAuthenticated)
 		return
 	}
 	x.Log().LogAttrs(x.Request.Context(), slog.LevelError, "session not checked", slog.Any("error", err))
 	x.Header()["Retry-After"] = []string{"1"}
-	answerDetail(x, http.StatusServiceUnavailable, "Service temporarily unavailable, try again later.")
+	answer(x, http.StatusServiceUnavailable, &drf.Error{Detail: "Service temporarily unavailable, try again later."})
 }
 
-func answerDetail(x *guard.Exchange, status int, detail string) {
-	x.Answer(status, "application/json", drf.Render(drf.Object{{Name: "detail", Value: detail}}, 0))
+func answer(x *guard.Exchange, status int, e *drf.Error) {
+	x.Answer(status, "application/json", drf.Render(e.Object(), 0))
 }

@@ -284,12 +284,12 @@ func (a *API) describe(e *exchange, err error) (int, any) {
 	case errors.As(err, &fields):
 		return http.StatusBadRequest, drf.Errors(fields).Object()
 	case csrf:
-		return http.StatusForbidden, detail(refused.Error())
+		return http.StatusForbidden, drf.CSRFFailed(refused.Reason).Object()
 	case errors.Is(err, errNotAuthenticated):
 		if a.UnauthenticatedStatus == http.StatusUnauthorized {
 			e.Header()["Www-Authenticate"] = []string{`Session realm="api"`}
 		}
-		return a.UnauthenticatedStatus, detail("Authentication credentials were not provided.")
+		return a.UnauthenticatedStatus, drf.NotAuthenticated.Object()
 	case errors.Is(err, password.ErrBusy):
 		return unavailable(e, "Too many sign-ins at once. Try again in a moment.")
 	case errors.Is(err, auth.ErrUnavailable):
