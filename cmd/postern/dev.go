@@ -18,6 +18,7 @@ var devPresets = map[string]string{
 	"ALLOWED_HOSTS":         "localhost,127.0.0.1,[::1],.localhost",
 	"CORS_ALLOWED_ORIGINS":  "http://localhost:3000",
 	"CSRF_TRUSTED_ORIGINS":  "http://localhost:3000",
+	"THROTTLE":              "off",
 	"SESSION_COOKIE_SECURE": "false",
 	"CSRF_COOKIE_SECURE":    "false",
 }
