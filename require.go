@@ -31,9 +31,9 @@ func UserFrom(ctx context.Context) (*User, bool) {
 	return v.user, true
 }
 
-// CSRFToken returns a masked token for a form or a script of a page behind
-// [Server.RequireUser]: the field csrfmiddlewaretoken or the header
-// X-CSRFToken. "" outside of it.
+// CSRFToken returns a masked token for a page behind [Server.RequireUser]:
+// for the header X-CSRFToken of its scripts, or for the field
+// csrfmiddlewaretoken of forms that go to the API's endpoints. "" outside of it.
 func CSRFToken(ctx context.Context) string {
 	v, ok := ctx.Value(contextKey{}).(*visitor)
 	if !ok {

@@ -121,12 +121,16 @@ func (g *Guard) enter(w http.ResponseWriter, r *http.Request) *Exchange {
 }
 
 func (g *Guard) leave(x *Exchange) {
+	abort := false
 	if cause := recover(); cause != nil {
-		g.recovered(x, cause)
+		abort = g.recovered(x, cause)
 	}
 	g.logRequest(x)
 	*x = Exchange{}
 	g.pool.Put(x)
+	if abort {
+		panic(http.ErrAbortHandler)
+	}
 }
 
 // ID names the request in logs: what a trusted proxy calls it in

@@ -9,10 +9,12 @@ import (
 
 // recovered turns a panic into a log entry and a bare 500. The panic's value
 // could hold anything that a request brought, so only its type and the stack
-// are logged, unless it is a runtime error.
-func (g *Guard) recovered(x *Exchange, cause any) {
+// are logged, unless it is a runtime error. It reports whether the connection
+// must be broken off: an answer that has begun can't become a 500, and must
+// not look whole.
+func (g *Guard) recovered(x *Exchange, cause any) (abort bool) {
 	if cause == http.ErrAbortHandler {
-		panic(cause)
+		return true
 	}
 	attrs := []slog.Attr{
 		slog.String("type", fmt.Sprintf("%T", cause)),
@@ -22,9 +24,11 @@ func (g *Guard) recovered(x *Exchange, cause any) {
 		attrs = append(attrs, slog.Any("panic", err))
 	}
 	x.Log().LogAttrs(x.Request.Context(), slog.LevelError, "panic while answering", attrs...)
-	if x.status == 0 {
-		x.ServerError()
+	if x.status != 0 {
+		return true
 	}
+	x.ServerError()
+	return false
 }
 
 // ServerError answers a bare 500 that says nothing else.
