@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"testing"
+	"time"
 )
 
 // client is a browser of sorts: it keeps cookies and sends the CSRF token.
@@ -98,5 +99,21 @@ func (c *client) isIn(want bool) {
 	status, body := c.do("GET", "/api/user/", nil)
 	if want && status != http.StatusOK || !want && status != http.StatusForbidden {
 		c.t.Errorf("GET /api/user/: %d %s, want the session to be alive: %v", status, body, want)
+	}
+}
+
+// isOutSoon waits for the end of a session that another process ended: it is
+// noticed within a second.
+func (c *client) isOutSoon() {
+	c.t.Helper()
+	for patience := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		status, body := c.do("GET", "/api/user/", nil)
+		if status == http.StatusForbidden {
+			return
+		}
+		if time.Now().After(patience) {
+			c.t.Errorf("GET /api/user/: %d %s, long after the session's end", status, body)
+			return
+		}
 	}
 }

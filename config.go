@@ -35,9 +35,14 @@ type Config struct {
 	CSRF   CSRF
 	Cookie SessionCookie
 	// Session says how long sessions live and how many a user may have.
-	Session   SessionPolicy
-	Passwords Passwords
-	Security  Security
+	Session SessionPolicy
+	// RecallEntries is how many sessions the process remembers, at some 400
+	// bytes each, so that their checks need no database. A session that ends
+	// is forgotten at once, one that another process ends within a second.
+	// Default 262144; negative: none. See docs/recall.md.
+	RecallEntries int
+	Passwords     Passwords
+	Security      Security
 
 	// UnauthenticatedStatus answers a request without a session: 403, as the
 	// model does, or 401. Default 403.

@@ -12,6 +12,7 @@ import (
 	"github.com/postern-auth/postern/internal/auth"
 	"github.com/postern-auth/postern/internal/drf"
 	"github.com/postern-auth/postern/internal/password"
+	"github.com/postern-auth/postern/internal/recall"
 	"github.com/postern-auth/postern/internal/sqlstore"
 )
 
@@ -116,6 +117,7 @@ type Directory struct {
 	config Config
 	realm  *auth.Realm
 	store  *sqlstore.Store
+	memory *recall.Memory // nil for none
 }
 
 // OpenDirectory opens the database for administration only. It does not
@@ -284,5 +286,15 @@ func publicUser(u *auth.User) *User {
 		IsActive: u.IsActive, IsStaff: u.IsStaff, IsSuperuser: u.IsSuperuser,
 		LastLogin: u.LastLogin, DateJoined: u.DateJoined,
 		PasswordHasher: password.Describe(u.Password),
+	}
+}
+
+// knownUser is publicUser of the user whose session was checked.
+func knownUser(k *auth.Known) *User {
+	return &User{
+		ID: k.UserID, Username: k.Username, Email: k.Email, FirstName: k.FirstName, LastName: k.LastName,
+		IsActive: true, IsStaff: k.IsStaff, IsSuperuser: k.IsSuperuser,
+		LastLogin: k.LastLogin(), DateJoined: k.DateJoined(),
+		PasswordHasher: k.Hasher(),
 	}
 }

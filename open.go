@@ -16,6 +16,7 @@ import (
 	"github.com/postern-auth/postern/internal/django"
 	"github.com/postern-auth/postern/internal/guard"
 	"github.com/postern-auth/postern/internal/password"
+	"github.com/postern-auth/postern/internal/recall"
 	"github.com/postern-auth/postern/internal/sqlstore"
 )
 
@@ -77,7 +78,8 @@ func openDirectory(ctx context.Context, c Config, keepHouse bool) (*Directory, e
 	if err != nil {
 		return nil, fmt.Errorf("set up password hashing: %w", err)
 	}
-	store, err := openStore(ctx, c)
+	memory := c.memory(keepHouse)
+	store, err := openStore(ctx, c, memory)
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +91,7 @@ func openDirectory(ctx context.Context, c Config, keepHouse bool) (*Directory, e
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
-	realm, err := auth.New(ctx, auth.Options{
+	o := auth.Options{
 		Users: store, Sessions: store,
 		Hashing:    hashing,
 		Gate:       password.NewGate(password.GateOptions{Workers: c.Passwords.Workers, Queue: c.Passwords.Queue, Wait: c.Passwords.QueueWait}),
@@ -101,21 +103,38 @@ func openDirectory(ctx context.Context, c Config, keepHouse bool) (*Directory, e
 			Sliding: c.Session.SaveEveryRequest, PerUser: c.Session.Limit,
 		},
 		KeepHouse: keepHouse,
+		Answer:    api.UserAnswer,
 		Now:       c.Now, Rand: c.Rand, Log: c.Log,
-	})
+	}
+	if memory != nil {
+		o.Memory = memory
+	}
+	realm, err := auth.New(ctx, o)
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
-	return &Directory{config: c, realm: realm, store: store}, nil
+	return &Directory{config: c, realm: realm, store: store, memory: memory}, nil
 }
 
-// openStore opens the home of users and sessions.
-func openStore(ctx context.Context, c Config) (*sqlstore.Store, error) {
+// memory is what a server remembers sessions in, nil for none.
+func (c *Config) memory(isServer bool) *recall.Memory {
+	if !isServer || c.RecallEntries < 0 {
+		return nil
+	}
+	return recall.New(c.RecallEntries, c.Now)
+}
+
+// openStore opens the home of users and sessions, whose news memory hears.
+func openStore(ctx context.Context, c Config, memory *recall.Memory) (*sqlstore.Store, error) {
 	path, err := databasePath(c.Database)
 	if err != nil {
 		return nil, &ConfigError{Setting: "POSTERN_DATABASE_URL", Value: withoutCredentials(c.Database), Problem: err.Error()}
 	}
-	return sqlstore.OpenSQLite(ctx, path, sqlstore.Options{})
+	o := sqlstore.Options{Now: c.Now}
+	if memory != nil {
+		o.News, o.Heartbeat = memory.Hear, memory.Heartbeat
+	}
+	return sqlstore.OpenSQLite(ctx, path, o)
 }
 
 // databasePath reads "sqlite:PATH".

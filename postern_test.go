@@ -51,7 +51,7 @@ func TestSixtyFourRegistrationsOfOneNameGiveOneUser(t *testing.T) {
 
 func TestASessionEndsAtOnceOnARunningServer(t *testing.T) {
 	config := testConfig(t)
-	_, base := startServer(t, config)
+	srv, base := startServer(t, config)
 	// another process, such as the command line
 	other, err := postern.OpenDirectory(t.Context(), config)
 	if err != nil {
@@ -61,37 +61,46 @@ func TestASessionEndsAtOnceOnARunningServer(t *testing.T) {
 	ctx := t.Context()
 	for _, test := range []struct {
 		name string
-		act  func(user string) error
+		act  func(by *postern.Directory, user string) error
 	}{
-		{"new password", func(u string) error { return other.SetPassword(ctx, u, "an0ther-passw0rd") }},
-		{"the same password set again", func(u string) error { return other.SetPassword(ctx, u, goodPassword) }},
-		{"deactivated", func(u string) error { return other.SetActive(ctx, u, false) }},
-		{"deleted", func(u string) error { return other.DeleteUser(ctx, u) }},
-		{"sessions revoked", func(u string) error {
-			n, err := other.RevokeSessions(ctx, u)
+		{"new password", func(by *postern.Directory, u string) error { return by.SetPassword(ctx, u, "an0ther-passw0rd") }},
+		{"the same password set again", func(by *postern.Directory, u string) error { return by.SetPassword(ctx, u, goodPassword) }},
+		{"deactivated", func(by *postern.Directory, u string) error { return by.SetActive(ctx, u, false) }},
+		{"deleted", func(by *postern.Directory, u string) error { return by.DeleteUser(ctx, u) }},
+		{"sessions revoked", func(by *postern.Directory, u string) error {
+			n, err := by.RevokeSessions(ctx, u)
 			if n != 1 {
 				return fmt.Errorf("%d sessions revoked", n)
 			}
 			return err
 		}},
-		{"session revoked by the start of its id", func(u string) error {
-			sessions, err := other.Sessions(ctx, postern.SessionQuery{Username: u})
+		{"session revoked by the start of its id", func(by *postern.Directory, u string) error {
+			sessions, err := by.Sessions(ctx, postern.SessionQuery{Username: u})
 			if err != nil || len(sessions) != 1 {
 				return fmt.Errorf("%d sessions, %w", len(sessions), err)
 			}
-			return other.RevokeSession(ctx, sessions[0].ID[:12])
+			return by.RevokeSession(ctx, sessions[0].ID[:12])
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			c, bystander := newClient(t, base), newClient(t, base)
+			c, d, bystander := newClient(t, base), newClient(t, base), newClient(t, base)
 			user := strings.ReplaceAll(test.name, " ", "_")
 			c.register(user)
+			d.register(user + "_2")
 			bystander.register(user + "_bystander")
-			c.isIn(true)
-			if err := test.act(user); err != nil {
+			srv.AwaitRecall(t)
+			for range 2 { // the second time it is remembered
+				c.isIn(true)
+				d.isIn(true)
+			}
+			if err := test.act(srv.Directory, user); err != nil {
 				t.Fatal(err)
 			}
-			c.isIn(false)
+			c.isIn(false) // at once
+			if err := test.act(other, user+"_2"); err != nil {
+				t.Fatal(err)
+			}
+			d.isOutSoon()
 			bystander.isIn(true)
 		})
 	}
@@ -99,7 +108,7 @@ func TestASessionEndsAtOnceOnARunningServer(t *testing.T) {
 
 func TestASessionEndsWhenAnotherProgramWritesToTheUserTable(t *testing.T) {
 	config := testConfig(t)
-	_, base := startServer(t, config)
+	srv, base := startServer(t, config)
 	db, err := sql.Open("sqlite", strings.TrimPrefix(config.Database, "sqlite:"))
 	if err != nil {
 		t.Fatal(err)
@@ -112,11 +121,14 @@ func TestASessionEndsWhenAnotherProgramWritesToTheUserTable(t *testing.T) {
 	} {
 		c := newClient(t, base)
 		c.register("victim")
-		c.isIn(true)
+		srv.AwaitRecall(t)
+		for range 2 {
+			c.isIn(true)
+		}
 		if _, err := db.Exec(statement, "victim"); err != nil {
 			t.Fatal(err)
 		}
-		c.isIn(false)
+		c.isOutSoon()
 		if _, err := db.Exec(`delete from auth_user where username = ?`, "victim"); err != nil {
 			t.Fatal(err)
 		}

@@ -64,16 +64,16 @@ func (s *Server) identify(x *guard.Exchange) (*http.Request, bool) {
 	}
 	if guard.IsUnsafe(r.Method) {
 		noForm := func() (string, error) { return "", nil }
-		if err := x.CheckCSRF(checked.Session.CSRFSecret, noForm); err != nil {
+		if err := x.CheckCSRF(checked.CSRFSecret, noForm); err != nil {
 			s.refuse(x, err)
 			return nil, false
 		}
 	}
-	x.UserID, x.Quiet = checked.User.ID, true
+	x.UserID, x.Quiet = checked.UserID, true
 	x.Header()["Cache-Control"] = []string{"no-store"}
 	ctx := context.WithValue(r.Context(), contextKey{}, &visitor{
-		user:   publicUser(&checked.User),
-		secret: checked.Session.CSRFSecret,
+		user:   knownUser(checked.Known),
+		secret: checked.CSRFSecret,
 		mask:   func(secret string) (string, error) { return django.Mask(s.config.Rand, secret) },
 	})
 	return r.WithContext(ctx), true
@@ -89,7 +89,7 @@ func (s *Server) check(x *guard.Exchange) (auth.Checked, error) {
 	case errors.Is(err, auth.ErrNoSession):
 		x.DeleteSessionCookie()
 	case err == nil && checked.Renewed:
-		x.SetSessionCookie(key, s.realm.Policy().CookieAge(&checked.Session, s.config.Now()))
+		x.SetSessionCookie(key, checked.CookieAge(s.realm.Policy(), s.config.Now()))
 	}
 	return checked, err
 }

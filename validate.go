@@ -32,6 +32,8 @@ const (
 	defaultAge       = 14 * 24 * time.Hour
 	defaultCSRFAge   = 364 * 24 * time.Hour
 	defaultPreflight = 24 * time.Hour
+	defaultRecall    = 1 << 18
+	maxRecall        = 100_000_000
 	minSecretKey     = 32 // characters
 )
 
@@ -39,6 +41,7 @@ const (
 func (c Config) withDefaults() Config {
 	set(&c.UnauthenticatedStatus, http.StatusForbidden)
 	set(&c.Session.Age, defaultAge)
+	set(&c.RecallEntries, defaultRecall)
 	set(&c.Cookie.Name, "sessionid")
 	set(&c.Cookie.Path, "/")
 	set(&c.Cookie.SameSite, "Lax")
@@ -222,6 +225,9 @@ func (c *Config) validateSessions(m *mistakes) {
 	}
 	if c.Session.AbsoluteAge < 0 || c.Session.AbsoluteAge > 0 && c.Session.AbsoluteAge < time.Second {
 		m.add("POSTERN_SESSION_ABSOLUTE_AGE", c.Session.AbsoluteAge.String(), "must be at least one second, or 0 for none")
+	}
+	if c.RecallEntries > maxRecall {
+		m.add("POSTERN_RECALL_ENTRIES", fmt.Sprint(c.RecallEntries), fmt.Sprintf("must be at most %d", maxRecall))
 	}
 	if c.Session.Limit < 0 {
 		m.add("POSTERN_SESSION_LIMIT", fmt.Sprint(c.Session.Limit), "must not be negative; 0 means any number")

@@ -168,6 +168,16 @@ func preflightAge(o *options, g given) error {
 	return err
 }
 
+// recallEntries is a number of which 0 means that nothing is remembered.
+func recallEntries(o *options, g given) error {
+	n := &o.config.RecallEntries
+	err := number(func(*options) *int { return n }, 0, 100_000_000)(o, g)
+	if err == nil && *n == 0 {
+		*n = -1
+	}
+	return err
+}
+
 // choice takes one of a few words, in any case, as they are written here.
 func choice(field func(*options) *string, words ...string) setter {
 	return scalar(field, func(s string) (string, error) {

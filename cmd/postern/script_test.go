@@ -52,6 +52,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":     exits,
 			"http":      visit,
+			"soon":      visitSoon,
 			"terminate": terminate,
 		},
 		Deadline:            time.Now().Add(2 * time.Minute),
@@ -98,10 +99,32 @@ type browsersKey struct{}
 //
 // The body of the answer is left in the file answer.
 func visit(ts *testscript.TestScript, neg bool, args []string) {
+	if got, content := ask(ts, neg, args); got != args[1] {
+		ts.Fatalf("%s %s: status %s, want %s: %s", args[2], args[3], got, args[1], content)
+	}
+}
+
+// visitSoon is visit for what another process has just changed, which the
+// server notices within a second: it asks again until the status is right.
+func visitSoon(ts *testscript.TestScript, neg bool, args []string) {
+	patience := time.Now().Add(10 * time.Second)
+	for {
+		got, content := ask(ts, neg, args)
+		if got == args[1] {
+			return
+		}
+		if time.Now().After(patience) {
+			ts.Fatalf("%s %s: the status stays %s, want %s: %s", args[2], args[3], got, args[1], content)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+func ask(ts *testscript.TestScript, neg bool, args []string) (status string, content []byte) {
 	if neg || len(args) < 4 {
 		ts.Fatalf("usage: http BROWSER STATUS METHOD PATH [JSON]")
 	}
-	name, status, method, path := args[0], args[1], args[2], args[3]
+	name, method, path := args[0], args[2], args[3]
 	body := ""
 	if len(args) > 4 {
 		body = args[4]
@@ -113,12 +136,10 @@ func visit(ts *testscript.TestScript, neg bool, args []string) {
 	answer, err := send(browsers[name], method, path, body)
 	ts.Check(err)
 	defer answer.Body.Close()
-	content, err := io.ReadAll(answer.Body)
+	content, err = io.ReadAll(answer.Body)
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs("answer"), content, 0o600))
-	if strconv.Itoa(answer.StatusCode) != status {
-		ts.Fatalf("%s %s: status %d, want %s: %s", method, path, answer.StatusCode, status, content)
-	}
+	return strconv.Itoa(answer.StatusCode), content
 }
 
 // browser is a client with its own cookies that waits for the server to come

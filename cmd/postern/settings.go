@@ -163,6 +163,9 @@ var table = []setting{
 	{name: "SESSION_LIMIT", group: groupSessions, hint: "NUMBER", preset: "0",
 		usage: "sessions a user may have, the oldest leaves for a new one; 0 for any number",
 		set:   number(func(o *options) *int { return &o.config.Session.Limit }, 0, most)},
+	{name: "RECALL_ENTRIES", group: groupSessions, hint: "NUMBER", preset: "262144",
+		usage: "sessions that are remembered in memory, at some 400 bytes each, so that their checks need no database; 0 for none",
+		set:   recallEntries},
 
 	{name: "PASSWORD_HASHER", group: groupPasswords, hint: "NAME", preset: "argon2", choices: hashers, scope: forPasswords,
 		usage: "how new passwords are hashed: argon2, pbkdf2_sha256, pbkdf2_sha1, bcrypt_sha256, bcrypt, scrypt, or md5 for tests",

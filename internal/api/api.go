@@ -99,7 +99,7 @@ type exchange struct {
 	*guard.Exchange
 	endpoint *endpoint
 	accepted drf.Accepted
-	identity *auth.Identity // nil: anonymous
+	known    *auth.Known // nil: anonymous
 	data     drf.Data
 	parsed   bool
 	parseErr error
@@ -138,7 +138,7 @@ func (a *API) answer(e *exchange) error {
 	if err := a.authenticate(e); err != nil {
 		return err
 	}
-	if e.endpoint.private && e.identity == nil {
+	if e.endpoint.private && e.known == nil {
 		return errNotAuthenticated
 	}
 	method := e.Request.Method
@@ -173,8 +173,8 @@ func (a *API) authenticate(e *exchange) error {
 	if !guard.IsUnsafe(e.Request.Method) {
 		return nil
 	}
-	if e.identity != nil {
-		return e.CheckCSRF(e.identity.Session.CSRFSecret, e.formToken)
+	if e.known != nil {
+		return e.CheckCSRF(e.known.CSRFSecret, e.formToken)
 	}
 	if !e.endpoint.private {
 		return e.CheckOrigin()
@@ -183,20 +183,20 @@ func (a *API) authenticate(e *exchange) error {
 }
 
 func (a *API) recognise(e *exchange, checked auth.Checked, key string) {
-	e.identity = checked.Identity
-	e.UserID = checked.User.ID
+	e.known = checked.Known
+	e.UserID = checked.UserID
 	e.Header()["Cache-Control"] = noStore
 	if checked.Renewed {
-		age := a.Realm.Policy().CookieAge(&checked.Session, a.Now())
+		age := checked.CookieAge(a.Realm.Policy(), a.Now())
 		e.SetSessionCookie(key, age)
 	}
 }
 
 func (e *exchange) boundSecret() string {
-	if e.identity == nil {
+	if e.known == nil {
 		return ""
 	}
-	return e.identity.Session.CSRFSecret
+	return e.known.CSRFSecret
 }
 
 // formToken is request.POST.get("csrfmiddlewaretoken") of a DRF request: it
@@ -234,7 +234,11 @@ func (e *exchange) parse() (drf.Data, error) {
 
 // visit is what a new session is told about its client.
 func (e *exchange) visit() auth.Visit {
-	return auth.Visit{Address: e.Address, UserAgent: e.Request.UserAgent(), Current: e.identity}
+	v := auth.Visit{Address: e.Address, UserAgent: e.Request.UserAgent()}
+	if e.known != nil {
+		v.Current = e.known.SessionID
+	}
+	return v
 }
 
 // reply writes an answer in the accepted form.

@@ -9,6 +9,6 @@ import (
 func (a *API) serveProtected(e *exchange) error {
 	e.Quiet = true
 	return e.reply(http.StatusOK, drf.Object{
-		{Name: "message", Value: "Hello, " + e.identity.User.Username + "! You are authenticated."},
+		{Name: "message", Value: "Hello, " + e.known.Username + "! You are authenticated."},
 	})
 }

@@ -70,13 +70,16 @@ func (a *API) serveRegister(e *exchange) error {
 // open gives the client its new session.
 func (a *API) open(e *exchange, opened *auth.Opened) {
 	session := &opened.Identity.Session
-	e.identity, e.UserID = opened.Identity, opened.Identity.User.ID
+	e.UserID = opened.Identity.User.ID
 	h := e.Header()
 	h["Cache-Control"] = noStore
 	delete(h, "Set-Cookie") // of the session that was there before
 	e.SetCSRFCookie(session.CSRFSecret)
 	e.SetSessionCookie(opened.Key, a.Realm.Policy().CookieAge(session, session.Created))
 }
+
+// UserAnswer is the body of GET /api/user/ for a user: compact JSON.
+func UserAnswer(u *auth.User) []byte { return drf.Render(userBody(u), 0) }
 
 func userBody(u *auth.User) drf.Object {
 	return drf.Object{{Name: "id", Value: u.ID}, {Name: "username", Value: u.Username}, {Name: "email", Value: u.Email}}

@@ -1,8 +1,18 @@
 package api
 
-import "net/http"
+import (
+	"net/http"
+
+	"github.com/postern-auth/postern/internal/auth"
+	"github.com/postern-auth/postern/internal/drf"
+)
 
 func (a *API) serveUser(e *exchange) error {
 	e.Quiet = true
-	return e.reply(http.StatusOK, userBody(&e.identity.User))
+	if e.accepted == (drf.Accepted{}) && e.known.Answer != "" {
+		e.Header()["Content-Type"] = applicationJSON
+		e.AnswerText(http.StatusOK, e.known.Answer)
+		return nil
+	}
+	return e.reply(http.StatusOK, userBody(&auth.User{ID: e.known.UserID, Username: e.known.Username, Email: e.known.Email}))
 }

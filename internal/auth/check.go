@@ -3,13 +3,14 @@ package auth
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/postern-auth/postern/internal/django"
 )
 
-// Checked is a live session and what its use changes.
+// Checked is who holds a live session and what its use changes.
 type Checked struct {
-	*Identity
+	*Known
 	// Renewed says that the expiry moved on, so that the cookie should be
 	// sent again (Policy.Sliding).
 	Renewed bool
@@ -17,25 +18,53 @@ type Checked struct {
 
 // Check answers who holds the session key. ErrNoSession for a key that opens
 // no live session; ErrUnavailable when the store can't tell.
+//
+// What is remembered only ever says yes: a session that seems to be over is
+// read from the store, where another server may have prolonged it.
 func (r *Realm) Check(ctx context.Context, key string) (Checked, error) {
 	if !wellFormed(key) {
 		return Checked{}, ErrNoSession
 	}
-	identity, err := r.sessions.Identity(ctx, IDOf(key))
-	if err != nil {
-		return Checked{}, fmt.Errorf("check a session: %w", err)
+	id, now := IDOf(key), r.now()
+	if r.memory == nil {
+		known, err := r.read(ctx, id, now)
+		return r.use(known, now, err)
 	}
-	now := r.now()
+	if known := r.memory.Recall(id, now); known != nil && !known.ended(&r.policy, now) {
+		return r.use(known, now, nil)
+	}
+	mark := r.memory.Mark()
+	known, err := r.read(ctx, id, now)
+	if err == nil {
+		r.memory.Remember(known, mark, now)
+	}
+	return r.use(known, now, err)
+}
+
+// read asks the store who holds a session.
+func (r *Realm) read(ctx context.Context, id SessionID, now time.Time) (*Known, error) {
+	identity, err := r.sessions.Identity(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("check a session: %w", err)
+	}
 	if !identity.User.IsActive || r.policy.Ended(&identity.Session, now) {
-		return Checked{}, ErrNoSession
+		return nil, ErrNoSession
 	}
 	if !django.SessionAuthHashMatches(r.keys, identity.User.Password, identity.Session.AuthHash) {
-		return Checked{}, ErrNoSession
+		return nil, ErrNoSession
 	}
-	checked := Checked{Identity: identity}
-	if now.Sub(identity.Session.LastSeen) >= r.policy.TouchEvery() {
+	return r.know(identity), nil
+}
+
+// use takes note that a session was used.
+func (r *Realm) use(known *Known, now time.Time, err error) (Checked, error) {
+	if err != nil {
+		return Checked{}, err
+	}
+	checked := Checked{Known: known}
+	if touch, due := known.touch(r.touchEvery, &r.policy, now); due {
 		checked.Renewed = r.policy.Sliding
-		r.seen.add(Touch{ID: identity.Session.ID, LastSeen: now, Expires: r.policy.expiry(identity.Session.Created, now)})
+		r.seen.add(touch)
 	}
 	return checked, nil
 }

@@ -37,7 +37,7 @@ func (r *Realm) Login(ctx context.Context, name, plain string, v Visit) (*Opened
 	session.UserID = user.ID
 	session.AuthHash = django.SessionAuthHash(r.keys[0], encoded)
 
-	err = r.sessions.Start(ctx, &Start{Session: session, Login: stamp, Replaces: v.replaced(), PerUser: r.policy.PerUser})
+	err = r.sessions.Start(ctx, &Start{Session: session, Login: stamp, Replaces: v.Current, PerUser: r.policy.PerUser})
 	if errors.Is(err, ErrUserChanged) {
 		return nil, ErrInvalidCredentials
 	}

@@ -26,6 +26,10 @@ type Options struct {
 	// fallbacks (SECRET_KEY, SECRET_KEY_FALLBACKS).
 	SecretKeys []string
 	Policy     Policy
+	// Memory, if set, spares most checks the way to the store.
+	Memory Memory
+	// Answer renders a user once for the checks of its sessions: Known.Answer.
+	Answer func(*User) []byte
 	// KeepHouse has the realm write last-seen times and delete expired
 	// sessions in the background.
 	KeepHouse bool
@@ -45,6 +49,9 @@ type Realm struct {
 	warnOnly   bool
 	keys       []string
 	policy     Policy
+	touchEvery time.Duration
+	memory     Memory
+	answer     func(*User) []byte
 	now        func() time.Time
 	rand       io.Reader
 	log        *slog.Logger
@@ -71,6 +78,7 @@ func New(ctx context.Context, o Options) (*Realm, error) {
 	r := &Realm{
 		users: o.Users, sessions: o.Sessions, hashing: o.Hashing, gate: o.Gate,
 		validators: o.Validators, warnOnly: o.WarnOnly, keys: o.SecretKeys, policy: o.Policy,
+		touchEvery: o.Policy.TouchEvery(), memory: o.Memory, answer: o.Answer,
 		now: o.Now, rand: o.Rand, log: o.Log,
 		seen:    newSeen(),
 		stopped: make(chan struct{}),

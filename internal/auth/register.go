@@ -41,7 +41,7 @@ func (r *Realm) Register(ctx context.Context, g Registration, v Visit) (*Opened,
 		LastLogin:  session.Created,
 		DateJoined: session.Created,
 	}
-	start := &Start{Session: session, NewUser: user, Replaces: v.replaced(), PerUser: r.policy.PerUser}
+	start := &Start{Session: session, NewUser: user, Replaces: v.Current, PerUser: r.policy.PerUser}
 	if err := r.sessions.Start(ctx, start); err != nil {
 		return nil, fmt.Errorf("register: %w", err)
 	}

@@ -47,8 +47,7 @@ type SessionFilter struct {
 	Limit    int    // at most so many; 0 means 100
 }
 
-// Identity is the answer to "who is this?": a live session and its user.
-// It is shared between requests: nobody writes to it.
+// Identity is a stored session and its user.
 type Identity struct {
 	User    User
 	Session Session

@@ -12,9 +12,9 @@ import (
 type Visit struct {
 	Address   netip.Addr
 	UserAgent string
-	// Current is the session that the request already has, nil for none. A
+	// Current is the session that the request already has, zero for none. A
 	// login or registration replaces it.
-	Current *Identity
+	Current SessionID
 }
 
 // Opened is a session just started.
@@ -48,12 +48,4 @@ func (r *Realm) newSession(v Visit) (Session, string, error) {
 		Address:    v.Address,
 		UserAgent:  strings.ToValidUTF8(agent, ""),
 	}, key, nil
-}
-
-// replaced is the id of the session that a new one takes the place of.
-func (v Visit) replaced() SessionID {
-	if v.Current == nil {
-		return SessionID{}
-	}
-	return v.Current.Session.ID
 }

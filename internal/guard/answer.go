@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -9,17 +10,46 @@ import (
 // Answer writes a whole answer. An empty contentType sets none.
 func (x *Exchange) Answer(status int, contentType string, body []byte) {
 	h := x.Header()
-	if len(h["Vary"]) == 0 {
-		h["Vary"] = varyOrigin
-	}
 	if contentType != "" {
 		h["Content-Type"] = []string{contentType}
 	}
-	h["Content-Length"] = []string{strconv.Itoa(len(body))}
-	x.WriteHeader(status)
+	x.begin(h, status, len(body))
 	if x.Request.Method != http.MethodHead {
 		_, _ = x.Write(body) // a client that hung up needs no answer
 	}
+}
+
+// AnswerText is Answer with a body that is kept as text and goes out uncopied.
+func (x *Exchange) AnswerText(status int, body string) {
+	x.begin(x.Header(), status, len(body))
+	if x.Request.Method != http.MethodHead {
+		n, _ := io.WriteString(x.ResponseWriter, body)
+		x.written += int64(n)
+	}
+}
+
+func (x *Exchange) begin(h http.Header, status, length int) {
+	if len(h["Vary"]) == 0 {
+		h["Vary"] = varyOrigin
+	}
+	h["Content-Length"] = contentLength(length)
+	x.WriteHeader(status)
+}
+
+// contentLengths are the values of Content-Length for short bodies, made once
+// and shared by all answers.
+var contentLengths = func() (values [512][]string) {
+	for n := range values {
+		values[n] = []string{strconv.Itoa(n)}
+	}
+	return values
+}()
+
+func contentLength(n int) []string {
+	if n < len(contentLengths) {
+		return contentLengths[n]
+	}
+	return []string{strconv.Itoa(n)}
 }
 
 // PrefersHTML reports whether the Accept header asks for a page before JSON.

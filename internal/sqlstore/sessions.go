@@ -73,7 +73,7 @@ const (
 
 // End implements auth.SessionStore.
 func (s *Store) End(ctx context.Context, id auth.SessionID) (bool, error) {
-	n, err := s.remove(ctx, deleteSession, id[:])
+	n, err := s.remove(ctx, deleteSession, id[:], auth.News{Session: id})
 	if err != nil {
 		return false, fmt.Errorf("end session: %w", err)
 	}
@@ -82,15 +82,16 @@ func (s *Store) End(ctx context.Context, id auth.SessionID) (bool, error) {
 
 // EndAll implements auth.SessionStore.
 func (s *Store) EndAll(ctx context.Context, userID int64) (int, error) {
-	n, err := s.remove(ctx, deleteSessionsOfUser, userID)
+	n, err := s.remove(ctx, deleteSessionsOfUser, userID, auth.News{User: userID})
 	if err != nil {
 		return 0, fmt.Errorf("end the sessions of a user: %w", err)
 	}
 	return int(n), nil
 }
 
-func (s *Store) remove(ctx context.Context, statement string, key any) (n int64, err error) {
+func (s *Store) remove(ctx context.Context, statement string, key any, news auth.News) (n int64, err error) {
 	err = s.write.do(ctx, func(t *tx) (err error) {
+		t.tell(news)
 		n, err = t.exec(statement, key)
 		return err
 	})

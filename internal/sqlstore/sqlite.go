@@ -31,6 +31,9 @@ func OpenSQLite(ctx context.Context, path string, o Options) (*Store, error) {
 	if o.Queue <= 0 {
 		o.Queue = defaultQueue
 	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	if path == "" || strings.HasPrefix(path, ":memory:") || strings.HasPrefix(path, "file:") {
 		return nil, fmt.Errorf("open database %q: give the path of a file: users and sessions must outlive the process", path)
 	}

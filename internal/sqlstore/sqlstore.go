@@ -32,6 +32,16 @@ type Options struct {
 	// Queue is how many writes may wait for the writer; default 1024. One
 	// more waits for a place until its deadline.
 	Queue int
+	// News, if set, is told of each write that ends sessions or changes users,
+	// after its commit and before it is acknowledged, and of a write of
+	// another process (as news about everything) when it is noticed.
+	News func(auth.News)
+	// Heartbeat, if set, is called about five times a second with a time up
+	// to which all that any process has committed has been told to News.
+	// While the database can't be asked, it is not called.
+	Heartbeat func(began time.Time)
+	// Now is the clock of Heartbeat; default time.Now.
+	Now func() time.Time
 }
 
 const (

@@ -49,6 +49,7 @@ func (t *tx) start(session *auth.Session, st *auth.Start) error {
 		}
 	}
 	if !st.Replaces.IsZero() {
+		t.tell(auth.News{Session: st.Replaces})
 		if _, err := t.exec(deleteSession, st.Replaces[:]); err != nil {
 			return err
 		}
@@ -59,6 +60,7 @@ func (t *tx) start(session *auth.Session, st *auth.Start) error {
 	if st.PerUser <= 0 {
 		return nil
 	}
+	t.tell(auth.News{User: session.UserID})
 	_, err := t.exec(pruneSessions, session.UserID, session.ID[:], micros(session.Created), st.PerUser-1)
 	return err
 }

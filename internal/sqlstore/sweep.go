@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/postern-auth/postern/internal/auth"
 )
 
 const (
@@ -33,6 +35,9 @@ func (s *Store) Sweep(ctx context.Context, now, idleSince time.Time, limit int) 
 	var removed int64
 	err = s.write.do(ctx, func(t *tx) error {
 		for _, id := range over {
+			if len(id) == len(auth.SessionID{}) { // or it is none of ours
+				t.tell(auth.News{Session: auth.SessionID([]byte(id))})
+			}
 			n, err := t.exec(deleteIfOver, []byte(id), micros(now), micros(idleSince))
 			if err != nil {
 				return err

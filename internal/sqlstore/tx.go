@@ -14,7 +14,12 @@ import (
 type tx struct {
 	conn     *sql.Conn
 	prepared map[string]*sql.Stmt
+	news     []auth.News // of the jobs so far
 }
+
+// tell notes what a job changes. It is told whether or not the job is
+// committed: a commit that fails may still have reached the disk.
+func (t *tx) tell(n auth.News) { t.news = append(t.news, n) }
 
 // attempt runs a job in a savepoint. err is the job's outcome; lost says why
 // the jobs before it are undone too, nil if they are not.

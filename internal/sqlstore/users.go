@@ -120,6 +120,7 @@ const (
 // UpdateUser implements auth.UserStore.
 func (s *Store) UpdateUser(ctx context.Context, id int64, c auth.UserChange) error {
 	err := s.write.do(ctx, func(t *tx) error {
+		t.tell(auth.News{User: id})
 		if c.IsActive != nil && !*c.IsActive {
 			if err := t.keepSuperuser(id); err != nil {
 				return err
@@ -175,6 +176,7 @@ func (s *Store) DeleteUser(ctx context.Context, id int64) error {
 }
 
 func (t *tx) deleteUser(id int64) error {
+	t.tell(auth.News{User: id})
 	if err := t.keepSuperuser(id); err != nil {
 		return err
 	}

@@ -44,6 +44,7 @@ func (j *job) leave() bool { return j.state.CompareAndSwap(waiting, left) }
 type writer struct {
 	db   *sql.DB
 	wait time.Duration
+	news *news // nil if nobody listens
 
 	mu     sync.RWMutex // held for reading while a job enters the queue
 	closed bool
@@ -57,7 +58,7 @@ type writer struct {
 }
 
 func newWriter(db *sql.DB, o Options) *writer {
-	w := &writer{db: db, wait: o.Wait, queue: make(chan *job, o.Queue), ended: make(chan struct{})}
+	w := &writer{db: db, wait: o.Wait, news: newNews(o), queue: make(chan *job, o.Queue), ended: make(chan struct{})}
 	go w.work()
 	return w
 }
@@ -134,6 +135,7 @@ func (w *writer) close() error { return w.db.Close() }
 
 func (w *writer) work() {
 	defer close(w.ended)
+	defer w.news.stop()
 	defer w.disconnect()
 	batch := make([]*job, 0, maxBatch)
 	for {
@@ -141,12 +143,32 @@ func (w *writer) work() {
 		w.held = nil
 		if first == nil {
 			var open bool
-			if first, open = <-w.queue; !open {
+			if first, open = w.await(); !open {
 				return
 			}
 		}
+		if first == nil {
+			w.look()
+			continue
+		}
 		batch = w.transact(first, batch[:0])
 		clear(batch)
+	}
+}
+
+// await returns the next job, or nil when it is time to look for the writes
+// of other processes; false when there will be no more jobs.
+func (w *writer) await() (first *job, open bool) {
+	select {
+	case <-w.news.due():
+		return nil, true
+	default:
+	}
+	select {
+	case <-w.news.due():
+		return nil, true
+	case first, open = <-w.queue:
+		return first, open
 	}
 }
 
@@ -175,6 +197,7 @@ func (w *writer) transact(first *job, batch []*job) []*job {
 		// have no transaction for certain.
 		w.disconnect()
 	}
+	w.news.tell(t.news)
 	for _, j := range batch {
 		if j.err == nil {
 			j.err = lost
@@ -194,6 +217,7 @@ func (w *writer) begin(first *job) bool {
 		}
 		if isBusy(err) {
 			time.Sleep(time.Millisecond) // SQLite has waited already, but doesn't always
+			w.look()
 			continue
 		}
 		w.disconnect()
@@ -206,14 +230,36 @@ func (w *writer) begin(first *job) bool {
 }
 
 func (w *writer) tryBegin() error {
-	if w.conn == nil {
-		conn, err := w.db.Conn(context.Background())
-		if err != nil {
-			return err
-		}
-		w.conn, w.prepared = conn, make(map[string]*sql.Stmt)
+	if err := w.connect(); err != nil {
+		return err
 	}
 	return (&tx{conn: w.conn, prepared: w.prepared}).command("begin immediate")
+}
+
+func (w *writer) connect() error {
+	if w.conn != nil {
+		return nil
+	}
+	conn, err := w.db.Conn(context.Background())
+	if err != nil {
+		return err
+	}
+	w.conn, w.prepared = conn, make(map[string]*sql.Stmt)
+	return nil
+}
+
+// look notices the writes of other processes. It reads through the
+// connection that writes, which alone does not take its own for others'.
+func (w *writer) look() {
+	if w.news == nil || !w.news.isDue() {
+		return
+	}
+	if w.connect() != nil {
+		return
+	}
+	if err := w.news.look(&tx{conn: w.conn, prepared: w.prepared}); err != nil && !isBusy(err) {
+		w.disconnect()
+	}
 }
 
 // next returns the job to run after j in the same transaction, nil for none.
@@ -244,4 +290,5 @@ func (w *writer) disconnect() {
 	// ErrBadConn makes database/sql close the connection, not keep it.
 	_ = w.conn.Raw(func(any) error { return driver.ErrBadConn })
 	w.conn, w.prepared = nil, nil
+	w.news.lose()
 }

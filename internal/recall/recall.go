@@ -1,0 +1,276 @@
+// Package recall is the memory of checked sessions in this process: it spares
+// a check the way to the store. Nothing in it is served stale on purpose:
+// entries leave on news of the store, told before a write is acknowledged;
+// while the store's heartbeat is missing nothing is recalled at all; and what
+// was read from the store while news came is not remembered. docs/recall.md
+// argues why that is right.
+//
+// A look-up takes no lock and writes to no memory that all cores share.
+package recall
+
+import (
+	"encoding/binary"
+	"math/bits"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/postern-auth/postern/internal/auth"
+)
+
+var _ auth.Memory = (*Memory)(nil)
+
+const (
+	// MaxSilence is how old the last heartbeat may be: a write of another
+	// process is noticed in that time, or nothing is recalled.
+	MaxSilence = time.Second
+	// MaxAge is the belt to the braces: what was read so long ago is read again.
+	MaxAge = 60 * time.Second
+	// MaxText is the most text, in bytes, of a session that is remembered:
+	// with the number of entries it bounds the memory.
+	MaxText = 2048
+
+	ways    = 8       // entries that share a set
+	slots   = 1 << 16 // places that news about sessions, and about users, is noted at
+	stripes = 64      // of sets, for locks and counters
+)
+
+// Memory remembers sessions. Safe for concurrent use.
+type Memory struct {
+	start time.Time
+	// last numbers the news; a mark is its value before a read. A read after
+	// mark m knows all news up to m.
+	last atomic.Uint64
+	// The number of the last news about everything, about a session and
+	// about a user, the latter two in slots that several share.
+	everything atomic.Uint64
+	sessions   []atomic.Uint64
+	users      []atomic.Uint64
+	// heard is when the last heartbeat began, in nanoseconds since start;
+	// silent before the first.
+	heard atomic.Int64
+
+	sets    []set
+	stripes [stripes]stripe
+}
+
+// set is where the sessions whose ids begin alike are remembered.
+type set struct {
+	tags    [ways]atomic.Uint64 // part of the id, to look at one entry only
+	entries [ways]atomic.Pointer[entry]
+}
+
+type entry struct {
+	known *auth.Known
+	mark  uint64
+	read  int64       // when, in nanoseconds since start
+	used  atomic.Bool // since the last search for a place
+}
+
+// stripe is the lock for writing to some of the sets, and their counters, on
+// cache lines of its own.
+type stripe struct {
+	hits, misses, evicted atomic.Uint64
+	entries               atomic.Int64
+	writing               sync.Mutex
+	_                     [24]byte
+}
+
+const silent = -1 << 62
+
+// New returns a memory for so many sessions, rounded up to a multiple of 8,
+// each of some 400 bytes. now is the clock that Recall's and Hear's times are of.
+func New(capacity int, now func() time.Time) *Memory {
+	m := &Memory{
+		start:    now(),
+		sessions: make([]atomic.Uint64, slots),
+		users:    make([]atomic.Uint64, slots),
+		sets:     make([]set, max(1, (capacity+ways-1)/ways)),
+	}
+	m.heard.Store(silent)
+	return m
+}
+
+// Heartbeat says that all news of what was committed up to began has been
+// told to Hear.
+func (m *Memory) Heartbeat(began time.Time) {
+	at := int64(began.Sub(m.start))
+	for {
+		heard := m.heard.Load()
+		if at <= heard || m.heard.CompareAndSwap(heard, at) {
+			return
+		}
+	}
+}
+
+// Hearing reports whether news can be relied on to arrive: whether anything
+// is recalled at now.
+func (m *Memory) Hearing(now time.Time) bool { return m.hearing(int64(now.Sub(m.start))) }
+
+func (m *Memory) hearing(at int64) bool { return at-m.heard.Load() <= int64(MaxSilence) }
+
+// Hear forgets what news makes doubtful. When it returns, no check recalls
+// it, not even one whose read of the store is under way.
+func (m *Memory) Hear(n auth.News) {
+	number := m.last.Add(1)
+	if n.IsEverything() {
+		raise(&m.everything, number)
+		return
+	}
+	if n.User != 0 {
+		raise(m.userSlot(n.User), number)
+	}
+	if !n.Session.IsZero() {
+		raise(m.sessionSlot(n.Session), number)
+		m.drop(n.Session)
+	}
+}
+
+// raise sets a slot to a number, unless a later one is there already.
+func raise(slot *atomic.Uint64, number uint64) {
+	for {
+		noted := slot.Load()
+		if noted >= number || slot.CompareAndSwap(noted, number) {
+			return
+		}
+	}
+}
+
+// Mark implements auth.Memory.
+func (m *Memory) Mark() uint64 { return m.last.Load() }
+
+// Recall implements auth.Memory.
+func (m *Memory) Recall(id auth.SessionID, now time.Time) *auth.Known {
+	tag, s, own := m.place(id)
+	at := int64(now.Sub(m.start))
+	if m.hearing(at) {
+		for i := range s.tags {
+			if s.tags[i].Load() != tag {
+				continue
+			}
+			e := s.entries[i].Load()
+			if e == nil || e.known.SessionID != id || !m.holds(e) || at-e.read > int64(MaxAge) {
+				continue
+			}
+			if !e.used.Load() {
+				e.used.Store(true)
+			}
+			own.hits.Add(1)
+			return e.known
+		}
+	}
+	own.misses.Add(1)
+	return nil
+}
+
+// holds reports whether no news about the entry has come since its mark.
+func (m *Memory) holds(e *entry) bool {
+	return m.everything.Load() <= e.mark &&
+		m.sessionSlot(e.known.SessionID).Load() <= e.mark &&
+		m.userSlot(e.known.UserID).Load() <= e.mark
+}
+
+// Remember implements auth.Memory.
+func (m *Memory) Remember(k *auth.Known, mark uint64, now time.Time) {
+	if k.SizeOfText() > MaxText {
+		return
+	}
+	e := &entry{known: k, mark: mark, read: int64(now.Sub(m.start))}
+	if !m.holds(e) {
+		return
+	}
+	tag, s, own := m.place(k.SessionID)
+	own.writing.Lock()
+	defer own.writing.Unlock()
+	i, former := m.room(s, e, tag)
+	switch {
+	case former == nil:
+		own.entries.Add(1)
+	case former.known.SessionID != k.SessionID && m.holds(former):
+		own.evicted.Add(1)
+	}
+	s.entries[i].Store(e)
+	s.tags[i].Store(tag)
+}
+
+// room finds the place for an entry in its set: where the same session was,
+// a free one, one whose entry no longer holds, or the first that was not
+// used since the last search (the clock algorithm).
+func (m *Memory) room(s *set, e *entry, tag uint64) (int, *entry) {
+	doubtful := -1
+	for i := range s.entries {
+		former := s.entries[i].Load()
+		if former != nil && former.known.SessionID == e.known.SessionID {
+			return i, former
+		}
+		if doubtful < 0 && (former == nil || !m.holds(former) || e.read-former.read > int64(MaxAge)) {
+			doubtful = i
+		}
+	}
+	if doubtful >= 0 {
+		return doubtful, s.entries[doubtful].Load()
+	}
+	// Any place is as good as another to begin at.
+	first := int((tag ^ uint64(e.read)) % ways)
+	for turn := range ways {
+		i := (first + turn) % ways
+		former := s.entries[i].Load()
+		if !former.used.Swap(false) {
+			return i, former
+		}
+	}
+	return first, s.entries[first].Load()
+}
+
+// drop takes a session's entry out.
+func (m *Memory) drop(id auth.SessionID) {
+	_, s, own := m.place(id)
+	own.writing.Lock()
+	defer own.writing.Unlock()
+	for i := range s.entries {
+		if e := s.entries[i].Load(); e != nil && e.known.SessionID == id {
+			s.tags[i].Store(0)
+			s.entries[i].Store(nil)
+			own.entries.Add(-1)
+		}
+	}
+}
+
+// place tells where a session is remembered, if it is. Ids are hashes: their
+// bytes are as good as random.
+func (m *Memory) place(id auth.SessionID) (tag uint64, s *set, own *stripe) {
+	tag = binary.LittleEndian.Uint64(id[8:])
+	n, _ := bits.Mul64(binary.LittleEndian.Uint64(id[:]), uint64(len(m.sets)))
+	return tag, &m.sets[n], &m.stripes[n%stripes]
+}
+
+func (m *Memory) sessionSlot(id auth.SessionID) *atomic.Uint64 {
+	return &m.sessions[binary.LittleEndian.Uint16(id[16:])]
+}
+
+// userSlot spreads ids, which follow one another, over the slots.
+func (m *Memory) userSlot(id int64) *atomic.Uint64 {
+	return &m.users[uint64(id)*0x9e3779b97f4a7c15>>48]
+}
+
+// Stats is what a memory has done and holds.
+type Stats struct {
+	Hits, Misses uint64
+	Evicted      uint64 // entries that left for others while they still held
+	Heard        uint64 // pieces of news
+	Entries      int    // among them some that news has made doubtful, until their place is needed
+	Capacity     int
+}
+
+// Stats counts.
+func (m *Memory) Stats() Stats {
+	s := Stats{Heard: m.last.Load(), Capacity: len(m.sets) * ways}
+	for i := range m.stripes {
+		c := &m.stripes[i]
+		s.Hits += c.hits.Load()
+		s.Misses += c.misses.Load()
+		s.Evicted += c.evicted.Load()
+		s.Entries += int(c.entries.Load())
+	}
+	return s
+}
