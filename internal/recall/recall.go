@@ -176,7 +176,7 @@ func (m *Memory) Remember(k *auth.Known, mark uint64, now time.Time) {
 		return
 	}
 	e := &entry{known: k, mark: mark, read: int64(now.Sub(m.start))}
-	if !m.holds(e) {
+	if !m.holds(e) { // nor will it ever: spare it the place
 		return
 	}
 	tag, s, own := m.place(k.SessionID)

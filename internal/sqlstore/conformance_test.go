@@ -4,12 +4,16 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/postern-auth/postern/internal/auth"
 	"github.com/postern-auth/postern/internal/auth/storetest"
 )
 
 func TestTheStoreKeepsTheContract(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) storetest.Stores {
-		s := openMigrated(t, filepath.Join(t.TempDir(), "postern.sqlite3"))
+	storetest.Run(t, func(t *testing.T, hear func(auth.News)) storetest.Stores {
+		s := openAt(t, filepath.Join(t.TempDir(), "postern.sqlite3"), Options{News: hear})
+		if _, err := s.Migrate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 		return storetest.Stores{Users: s, Sessions: s, Refer: func(t *testing.T, userID int64) {
 			db := outside(t, s.path)
 			mustExec(t, db, `create table note (id integer primary key,

@@ -3,7 +3,7 @@
 // Run says so:
 //
 //	func TestStore(t *testing.T) {
-//		storetest.Run(t, func(t *testing.T) storetest.Stores { … })
+//		storetest.Run(t, func(t *testing.T, hear func(auth.News)) storetest.Stores { … })
 //	}
 package storetest
 
@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"sync"
 	"testing"
 	"time"
 
@@ -32,8 +33,8 @@ type Stores struct {
 }
 
 // Run holds the stores that open returns, empty ones at each call, to the
-// contract. open closes them with t.Cleanup.
-func Run(t *testing.T, open func(t *testing.T) Stores) {
+// contract. open closes them with t.Cleanup and has them tell their news to hear.
+func Run(t *testing.T, open func(t *testing.T, hear func(auth.News)) Stores) {
 	for _, group := range []struct {
 		name  string
 		tests []contract
@@ -48,10 +49,15 @@ func Run(t *testing.T, open func(t *testing.T) Stores) {
 		{"sweeps", sweeps},
 		{"races", races},
 		{"ended contexts", contexts},
+		{"news", news},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			for _, c := range group.tests {
-				t.Run(c.says, func(t *testing.T) { c.holds(t, &home{Stores: open(t)}) })
+				t.Run(c.says, func(t *testing.T) {
+					h := new(home)
+					h.Stores = open(t, h.hear)
+					c.holds(t, h)
+				})
 			}
 		})
 	}
@@ -67,6 +73,10 @@ type contract struct {
 type home struct {
 	Stores
 	made int
+
+	mu      sync.Mutex
+	heard   []auth.News
+	hearing func(auth.News) // also told, if not nil
 }
 
 // epoch is when the tests take place: recent, with microseconds.
