@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/postern-auth/postern/internal/auth"
@@ -69,7 +70,11 @@ func (a *API) Serve(x *guard.Exchange) {
 	x.Request.Method = strings.ToUpper(x.Request.Method) // as WSGI servers and Django do
 	path := x.Request.URL.Path
 	if e, ok := a.endpoints[path]; ok {
-		a.dispatch(&exchange{Exchange: x, endpoint: e})
+		of := exchanges.Get().(*exchange)
+		*of = exchange{Exchange: x, endpoint: e}
+		a.dispatch(of)
+		*of = exchange{} // it may hold a password
+		exchanges.Put(of)
 		return
 	}
 	dropped := x.DropMalformedSessionCookie()
@@ -104,6 +109,8 @@ type exchange struct {
 	parsed   bool
 	parseErr error
 }
+
+var exchanges = sync.Pool{New: func() any { return new(exchange) }}
 
 var (
 	varyAcceptOrigin       = []string{"Accept, origin"}

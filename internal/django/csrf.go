@@ -72,6 +72,12 @@ func SecretOf(token string) (string, error) {
 	return string(secret[:]), nil
 }
 
+// CheckToken returns the error of SecretOf.
+func CheckToken(token string) error {
+	var secret [SecretLength]byte
+	return unmask(&secret, token)
+}
+
 // TokenMatches reports, in constant time, whether a token or cookie holds
 // that secret.
 func TokenMatches(token, secret string) bool {

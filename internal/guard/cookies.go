@@ -60,7 +60,15 @@ func (x *Exchange) Cookie(name string) (value string, found bool) {
 }
 
 // trimSpace takes off what Python's str.strip takes off, as far as a header can hold it.
-func trimSpace(s string) string { return strings.Trim(s, " \t\n\r\v\f\x1c\x1d\x1e\x1f\u0085\u00a0") }
+func trimSpace(s string) string {
+	if len(s) > 1 && s[0] == ' ' { // as browsers write it
+		s = s[1:]
+	}
+	if len(s) > 0 && '!' <= s[0] && s[0] <= '~' && '!' <= s[len(s)-1] && s[len(s)-1] <= '~' {
+		return s
+	}
+	return strings.Trim(s, " \t\n\r\v\f\x1c\x1d\x1e\x1f\u0085\u00a0")
+}
 
 // unquote is http.cookies._unquote: quotes off, \" and \ooo resolved.
 func unquote(v string) string {

@@ -186,8 +186,8 @@ func (x *Exchange) SetCSRFCookie(secret string) {
 // MendCSRFCookie replaces a CSRF cookie that is malformed: by the secret of
 // the session, or a new one when bound is "". It reports whether it did.
 func (x *Exchange) MendCSRFCookie(bound string) (bool, error) {
-	_, found, malformed := x.csrfSecret()
-	if !found || malformed == nil {
+	value, found := x.Cookie(x.guard.set.CSRF.Cookie.Name)
+	if !found || django.CheckToken(value) == nil {
 		return false, nil
 	}
 	if bound == "" {

@@ -15,6 +15,7 @@ import (
 	"net/netip"
 	"regexp"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -41,6 +42,8 @@ type Guard struct {
 	csrf    csrf
 	headers []header
 	pool    sync.Pool
+	// lastHost is the host that was allowed last.
+	lastHost atomic.Pointer[string]
 }
 
 // New returns a guard with these rules.

@@ -19,8 +19,24 @@ func (g *Guard) resolveProxy(x *Exchange) {
 	if unix && g.set.TrustUnix || g.trusted(peer) {
 		g.believeProxy(x)
 	}
-	x.HostAllowed = django.ValidHost(x.Host, g.set.AllowedHosts)
+	x.HostAllowed = g.allowsHost(x.Host)
 }
+
+// allowsHost remembers the last host that was allowed: it is mostly the same.
+func (g *Guard) allowsHost(host string) bool {
+	if last := g.lastHost.Load(); last != nil && *last == host {
+		return true
+	}
+	allowed := django.ValidHost(host, g.set.AllowedHosts)
+	if allowed && len(host) <= maxHost {
+		kept := strings.Clone(host)
+		g.lastHost.Store(&kept)
+	}
+	return allowed
+}
+
+// maxHost is the longest host that is remembered: a domain name and a port.
+const maxHost = 253 + len(":65535")
 
 func (g *Guard) believeProxy(x *Exchange) {
 	h := x.Request.Header
