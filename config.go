@@ -153,6 +153,10 @@ type Passwords struct {
 	Workers   int
 	Queue     int
 	QueueWait time.Duration
+	// LowPriority hashes on threads of lower priority and raises GOMAXPROCS
+	// by Workers, so that the operating system prefers session checks to
+	// logins. For a process that is a server and nothing else; on Linux only.
+	LowPriority bool
 }
 
 // Security is Django's SECURE_… settings and X_FRAME_OPTIONS.

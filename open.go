@@ -94,7 +94,7 @@ func openDirectory(ctx context.Context, c Config, keepHouse bool) (*Directory, e
 	o := auth.Options{
 		Users: store, Sessions: store,
 		Hashing:    hashing,
-		Gate:       password.NewGate(password.GateOptions{Workers: c.Passwords.Workers, Queue: c.Passwords.Queue, Wait: c.Passwords.QueueWait}),
+		Gate:       password.NewGate(password.GateOptions{Workers: c.Passwords.Workers, Queue: c.Passwords.Queue, Wait: c.Passwords.QueueWait, LowPriority: keepHouse && c.Passwords.LowPriority}),
 		Validators: password.Validators(c.Passwords.MinLength),
 		WarnOnly:   c.Passwords.WarnOnly,
 		SecretKeys: append([]string{c.SecretKey}, c.SecretKeyFallbacks...),

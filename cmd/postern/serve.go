@@ -58,6 +58,7 @@ func (r *resolved) checkListening() {
 func (p *program) startServer(ctx context.Context, r *resolved, w welcome) (err error) {
 	log := p.logger(r)
 	r.config.Log = log
+	r.config.Passwords.LowPriority = true
 	server, err := postern.Open(ctx, r.config)
 	if err != nil {
 		return err

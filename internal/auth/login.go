@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 
 	"github.com/postern-auth/postern/internal/django"
 )
@@ -20,7 +21,7 @@ func (r *Realm) Login(ctx context.Context, name, plain string, v Visit) (*Opened
 	if err != nil && !isNoUser(err) {
 		return nil, fmt.Errorf("log in: %w", err)
 	}
-	stamp, err := r.verify(ctx, user, name, plain)
+	stamp, err := r.verify(ctx, v.Address, user, name, plain)
 	if err != nil {
 		return nil, err
 	}
@@ -51,13 +52,13 @@ func (r *Realm) Login(ctx context.Context, name, plain string, v Visit) (*Opened
 
 // verify spends one password check in the gate, whoever the user is (nil: an
 // unknown name), and says what the login will change on it.
-func (r *Realm) verify(ctx context.Context, user *User, name, plain string) (*LoginStamp, error) {
+func (r *Realm) verify(ctx context.Context, from netip.Addr, user *User, name, plain string) (*LoginStamp, error) {
 	var (
 		ok       bool
 		upgraded string
 		hashErr  error
 	)
-	err := r.gate.Do(ctx, func() {
+	err := r.gate.Do(ctx, from, func() {
 		if user == nil {
 			r.hashing.Decoy(plain, name)
 			return

@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"fmt"
+	"net/netip"
 
 	"github.com/postern-auth/postern/internal/password"
 )
@@ -26,7 +27,7 @@ func (r *Realm) CreateUser(ctx context.Context, n NewUser) (*User, error) {
 			return nil, err
 		}
 		var err error
-		if encoded, err = r.hash(ctx, n.Password); err != nil {
+		if encoded, err = r.hash(ctx, netip.Addr{}, n.Password); err != nil {
 			return nil, err
 		}
 	}
@@ -67,7 +68,7 @@ func (r *Realm) SetPassword(ctx context.Context, name, plain string) error {
 	if err := r.ValidatePassword(ctx, plain, who); err != nil {
 		return err
 	}
-	encoded, err := r.hash(ctx, plain)
+	encoded, err := r.hash(ctx, netip.Addr{}, plain)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"github.com/postern-auth/postern/internal/password"
@@ -128,9 +129,10 @@ func (r *Realm) Close(ctx context.Context) error {
 	return r.Flush(ctx)
 }
 
-// hash runs the work of hashing a password through the gate.
-func (r *Realm) hash(ctx context.Context, plain string) (encoded string, err error) {
-	gateErr := r.gate.Do(ctx, func() { encoded, err = r.hashing.Hash(plain) })
+// hash runs the work of hashing a password through the gate; from is the
+// address that asks for it.
+func (r *Realm) hash(ctx context.Context, from netip.Addr, plain string) (encoded string, err error) {
+	gateErr := r.gate.Do(ctx, from, func() { encoded, err = r.hashing.Hash(plain) })
 	if err := errors.Join(gateErr, err); err != nil {
 		return "", fmt.Errorf("hash the password: %w", err)
 	}

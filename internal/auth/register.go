@@ -24,7 +24,7 @@ func (r *Realm) Register(ctx context.Context, g Registration, v Visit) (*Opened,
 	if err := r.ValidatePassword(ctx, g.Password, password.Attributes{Username: g.Username, Email: g.Email}); err != nil {
 		return nil, err
 	}
-	encoded, err := r.hash(ctx, g.Password)
+	encoded, err := r.hash(ctx, v.Address, g.Password)
 	if err != nil {
 		return nil, err
 	}

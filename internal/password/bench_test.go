@@ -2,6 +2,7 @@ package password
 
 import (
 	"context"
+	"net/netip"
 	"strings"
 	"testing"
 )
@@ -72,7 +73,7 @@ func BenchmarkGate(b *testing.B) {
 	ctx := context.Background()
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := g.Do(ctx, func() {}); err != nil {
+		if err := g.Do(ctx, netip.Addr{}, func() {}); err != nil {
 			b.Fatal(err)
 		}
 	}

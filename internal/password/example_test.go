@@ -3,6 +3,7 @@ package password_test
 import (
 	"context"
 	"fmt"
+	"net/netip"
 
 	"github.com/postern-auth/postern/internal/password"
 )
@@ -19,7 +20,7 @@ func ExampleHashing_Verify() {
 
 	// As an old Django made it.
 	stored := "pbkdf2_sha256$1000$seasalt2$vVHZGEs7v6quz+ZQJ3YUviKmZHPrpr5OATMMKlICjVY="
-	err = gate.Do(context.Background(), func() {
+	err = gate.Do(context.Background(), netip.MustParseAddr("192.0.2.1"), func() {
 		ok, outdated := hashing.Verify("correct horse battery staple", stored)
 		fmt.Println(ok, outdated)
 		if ok && outdated {

@@ -3,6 +3,7 @@ package password
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"runtime"
 	"slices"
 	"sync"
@@ -18,7 +19,7 @@ func occupy(t *testing.T, g *Gate) (leave func()) {
 	left := make(chan struct{})
 	go func() {
 		defer close(left)
-		if err := g.Do(context.Background(), func() { <-gone }); err != nil {
+		if err := g.Do(context.Background(), someone, func() { <-gone }); err != nil {
 			t.Errorf("occupy a place: %v", err)
 		}
 	}()
@@ -28,6 +29,8 @@ func occupy(t *testing.T, g *Gate) (leave func()) {
 
 func nothing() {}
 
+var someone = netip.MustParseAddr("192.0.2.1")
+
 func TestTheGateAdmitsAsManyAsItHasWorkers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -36,7 +39,7 @@ func TestTheGateAdmitsAsManyAsItHasWorkers(t *testing.T) {
 		var inside, most, done int
 		for range 20 {
 			go func() {
-				err := g.Do(t.Context(), func() {
+				err := g.Do(t.Context(), someone, func() {
 					mu.Lock()
 					inside++
 					most = max(most, inside)
@@ -67,11 +70,11 @@ func TestTheGateRefusesAtOnceWhenItsQueueIsFull(t *testing.T) {
 		leave := occupy(t, g)
 		results := make(chan error, 2)
 		for range 2 {
-			go func() { results <- g.Do(t.Context(), nothing) }()
+			go func() { results <- g.Do(t.Context(), someone, nothing) }()
 		}
 		synctest.Wait()
 		start := time.Now()
-		err := g.Do(t.Context(), func() { t.Error("work was run") })
+		err := g.Do(t.Context(), someone, func() { t.Error("work was run") })
 		if !errors.Is(err, ErrBusy) || time.Since(start) != 0 {
 			t.Errorf("Do = %v after %v, want ErrBusy at once", err, time.Since(start))
 		}
@@ -81,7 +84,7 @@ func TestTheGateRefusesAtOnceWhenItsQueueIsFull(t *testing.T) {
 				t.Errorf("one of the queue: %v", err)
 			}
 		}
-		if err := g.Do(t.Context(), nothing); err != nil {
+		if err := g.Do(t.Context(), someone, nothing); err != nil {
 			t.Errorf("after the queue: %v", err)
 		}
 	})
@@ -94,13 +97,13 @@ func TestTheGateGivesUpWhenTheWaitIsOver(t *testing.T) {
 		leave := occupy(t, g)
 		for range 2 { // the second shows that the first left the queue
 			start := time.Now()
-			err := g.Do(t.Context(), func() { t.Error("work was run") })
+			err := g.Do(t.Context(), someone, func() { t.Error("work was run") })
 			if !errors.Is(err, ErrBusy) || time.Since(start) != 3*time.Second {
 				t.Errorf("Do = %v after %v, want ErrBusy after 3s", err, time.Since(start))
 			}
 		}
 		leave()
-		if err := g.Do(t.Context(), nothing); err != nil {
+		if err := g.Do(t.Context(), someone, nothing); err != nil {
 			t.Errorf("with a free place: %v", err)
 		}
 	})
@@ -114,7 +117,7 @@ func TestTheGateLetsGoOfACallerWhoIsGone(t *testing.T) {
 		for range 2 {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			start := time.Now()
-			err := g.Do(ctx, func() { t.Error("work was run") })
+			err := g.Do(ctx, someone, func() { t.Error("work was run") })
 			if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Second {
 				t.Errorf("Do = %v after %v", err, time.Since(start))
 			}
@@ -129,10 +132,10 @@ func TestACallerWhoIsGoneBeforeGetsNoPlace(t *testing.T) {
 	g := NewGate(GateOptions{Workers: 1})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := g.Do(ctx, func() { t.Error("work was run") }); !errors.Is(err, context.Canceled) {
+	if err := g.Do(ctx, someone, func() { t.Error("work was run") }); !errors.Is(err, context.Canceled) {
 		t.Errorf("Do = %v", err)
 	}
-	if err := g.Do(t.Context(), nothing); err != nil {
+	if err := g.Do(t.Context(), someone, nothing); err != nil {
 		t.Errorf("the place was kept: %v", err)
 	}
 }
@@ -147,7 +150,7 @@ func TestAPlaceIsNeverLostToACallerWhoGoesAsItComesFree(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			leave := occupy(t, g)
 			result, ran := make(chan error, 1), false
-			go func() { result <- g.Do(ctx, func() { ran = true }) }()
+			go func() { result <- g.Do(ctx, someone, func() { ran = true }) }()
 			synctest.Wait()
 			go cancel()
 			leave()
@@ -156,7 +159,7 @@ func TestAPlaceIsNeverLostToACallerWhoGoesAsItComesFree(t *testing.T) {
 			}
 			cancel()
 		}
-		if err := g.Do(t.Context(), nothing); err != nil {
+		if err := g.Do(t.Context(), someone, nothing); err != nil {
 			t.Errorf("a place was lost: %v", err)
 		}
 	})
@@ -171,15 +174,15 @@ func TestThePlaceComesBackWhenWorkPanicsOrEndsItsGoroutine(t *testing.T) {
 				t.Errorf("recovered %v: the panic is the caller's", recovered)
 			}
 		}()
-		_ = g.Do(t.Context(), func() { panic("boom") })
+		_ = g.Do(t.Context(), someone, func() { panic("boom") })
 	}()
-	if err := g.Do(t.Context(), nothing); err != nil {
+	if err := g.Do(t.Context(), someone, nothing); err != nil {
 		t.Errorf("after a panic: %v", err)
 	}
 	var wait sync.WaitGroup
-	wait.Go(func() { _ = g.Do(t.Context(), runtime.Goexit) })
+	wait.Go(func() { _ = g.Do(t.Context(), someone, runtime.Goexit) })
 	wait.Wait()
-	if err := g.Do(t.Context(), nothing); err != nil {
+	if err := g.Do(t.Context(), someone, nothing); err != nil {
 		t.Errorf("after Goexit: %v", err)
 	}
 }
@@ -192,7 +195,7 @@ func TestThoseWhoWaitAreServedInTheirOrder(t *testing.T) {
 		var served []int
 		for i := range 5 {
 			go func() {
-				if err := g.Do(t.Context(), func() { served = append(served, i) }); err != nil {
+				if err := g.Do(t.Context(), someone, func() { served = append(served, i) }); err != nil {
 					t.Error(err)
 				}
 			}()
@@ -210,8 +213,8 @@ func TestAGateHasDefaults(t *testing.T) {
 	t.Parallel()
 	for _, o := range []GateOptions{{}, {Workers: -1, Queue: -1, Wait: -1}} {
 		g := NewGate(o)
-		if cap(g.places) != runtime.GOMAXPROCS(0) || g.queue != 256 || g.wait != 5*time.Second {
-			t.Errorf("NewGate(%+v) = %d workers, %d in the queue, %v", o, cap(g.places), g.queue, g.wait)
+		if g.workers != runtime.GOMAXPROCS(0) || g.queue != 256 || g.wait != 5*time.Second {
+			t.Errorf("NewGate(%+v) = %d workers, %d in the queue, %v", o, g.workers, g.queue, g.wait)
 		}
 	}
 }
