@@ -23,6 +23,7 @@ import (
 // would lose its locks on a file that both have open.
 type identities struct {
 	path  string
+	wait  time.Duration // for a lock
 	slots chan struct{} // holds an element for each connection that is in use
 	ended chan struct{} // closed when no more reads may begin
 	end   sync.Once
@@ -34,7 +35,7 @@ type identities struct {
 // newIdentities returns at most conns connections to the file path, which
 // exists. Each is opened when it is needed first.
 func newIdentities(path string, conns int) *identities {
-	return &identities{path: path, slots: make(chan struct{}, conns), ended: make(chan struct{})}
+	return &identities{path: path, wait: readerWait, slots: make(chan struct{}, conns), ended: make(chan struct{})}
 }
 
 // read returns the session id and its user, or auth.ErrNoSession. It looks at
@@ -93,7 +94,7 @@ func (p *identities) take() (*identityReader, error) {
 		return r, nil
 	}
 	p.mu.Unlock()
-	return openIdentityReader(p.path)
+	return openIdentityReader(p.path, p.wait)
 }
 
 func (p *identities) keep(r *identityReader) {
@@ -126,16 +127,16 @@ type identityReader struct {
 	text []byte       // the text of a row on its way out
 }
 
-// How long a reader waits for a lock, which it needs only while another
-// process recovers the log or closes the database; as in readPragmas.
+// readerWait is how long a read waits for a lock, which it needs only while
+// another process recovers the log or closes the database; as in readPragmas.
 const readerWait = 2 * time.Second
 
-func openIdentityReader(path string) (*identityReader, error) {
+func openIdentityReader(path string, wait time.Duration) (*identityReader, error) {
 	conn, err := sqlite.OpenConn(path, sqlite.OpenReadWrite)
 	if err != nil {
 		return nil, err
 	}
-	conn.SetBusyTimeout(readerWait)
+	conn.SetBusyTimeout(wait)
 	if err := command(conn, "pragma query_only = 1"); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
