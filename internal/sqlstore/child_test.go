@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"bufio"
 	"context"
+	"database/sql"
 	"fmt"
 	"os"
 	"os/exec"
@@ -22,7 +23,7 @@ const (
 )
 
 func TestMain(m *testing.M) {
-	act := map[string]func(path string) error{"migrate": migrateChild, "register": registerChild}[os.Getenv(childAct)]
+	act := map[string]func(path string) error{"migrate": migrateChild, "register": registerChild, "lock": lockChild}[os.Getenv(childAct)]
 	if act == nil {
 		os.Exit(m.Run())
 	}
@@ -83,6 +84,17 @@ func registerChild(path string) error {
 		}()
 	}
 	return <-failed
+}
+
+// lockChild fails if the database is locked.
+func lockChild(path string) error {
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	_, err = db.Exec("begin immediate; rollback")
+	return err
 }
 
 func TestProcessesThatMigrateAtOnceShareTheWork(t *testing.T) {

@@ -2,9 +2,7 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -43,28 +41,10 @@ func addressText(a netip.Addr) string {
 	return a.String()
 }
 
+// selectIdentity is read by Store.Identity, which counts on the order of its
+// columns.
 const selectIdentity = `select ` + userColumns + `, ` + sessionColumns + `
 	from postern_session s join auth_user u on u.id = s.user_id where s.id = $1`
-
-// Identity implements auth.SessionStore.
-func (s *Store) Identity(ctx context.Context, id auth.SessionID) (*auth.Identity, error) {
-	identity := new(auth.Identity)
-	user := userRow{User: &identity.User}
-	session := sessionRow{Session: &identity.Session}
-	err := s.reads.row(ctx, selectIdentity, []any{id[:]}).Scan(append(user.fields(), session.fields()...)...)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, auth.ErrNoSession
-	}
-	if err == nil {
-		err = user.finish()
-	}
-	if err != nil {
-		return nil, fmt.Errorf("load session: %w", err)
-	}
-	session.finish()
-	identity.Session.ID = id
-	return identity, nil
-}
 
 const (
 	deleteSession        = `delete from postern_session where id = $1`

@@ -18,6 +18,7 @@ import (
 	"github.com/postern-auth/postern/internal/auth"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+	zombiezen "zombiezen.com/go/sqlite"
 )
 
 // OpenSQLite opens the SQLite database in the file path, which it creates,
@@ -45,13 +46,17 @@ func OpenSQLite(ctx context.Context, path string, o Options) (*Store, error) {
 	if err := createFile(path); err != nil {
 		return nil, err
 	}
-	reads, readsErr := openSQLite(path, readPragmas, max(4, runtime.GOMAXPROCS(0)))
+	readers := max(4, runtime.GOMAXPROCS(0))
+	reads, readsErr := openSQLite(path, readPragmas, readers)
 	lists, listsErr := openSQLite(path, readPragmas, 2)
 	writes, writesErr := openSQLite(path, writePragmas, 1)
 	if err := errors.Join(readsErr, listsErr, writesErr); err != nil {
 		return nil, fmt.Errorf("open database %s: %w", path, err)
 	}
-	s := &Store{path: path, reads: newPool(reads), lists: newListPool(lists), write: newWriter(writes, o)}
+	s := &Store{
+		path: path, reads: newPool(reads), lists: newListPool(lists),
+		identities: newIdentities(path, readers), write: newWriter(writes, o),
+	}
 	if err := s.probe(ctx, o.Wait); err != nil {
 		return nil, errors.Join(explain(path, err), s.Close())
 	}
@@ -201,8 +206,8 @@ func explain(path string, err error) error {
 	return fmt.Errorf("open database %s: %s (%w)", path, reason, err)
 }
 
-// resultCode returns SQLite's primary result code, or SQLITE_OK if err is not
-// SQLite's.
+// resultCode returns SQLite's primary result code, from either driver, or
+// SQLITE_OK if err is not SQLite's.
 func resultCode(err error) int {
 	return extendedCode(err) & 0xff
 }
@@ -210,6 +215,10 @@ func resultCode(err error) int {
 func extendedCode(err error) int {
 	if e, ok := errors.AsType[*sqlite.Error](err); ok {
 		return e.Code()
+	}
+	// For this driver, what is not SQLite's own error is a ResultError.
+	if code := zombiezen.ErrCode(err); code != zombiezen.ResultError {
+		return int(code)
 	}
 	return sqlite3.SQLITE_OK
 }

@@ -56,7 +56,9 @@ type Store struct {
 	// have connections of their own, so that no session check waits for them.
 	reads *pool
 	lists *pool
-	write *writer
+	// identities answers whose a session is, which every request asks.
+	identities *identities
+	write      *writer
 }
 
 // Ping reports whether the database answers a read; its error wraps
@@ -72,7 +74,7 @@ func (s *Store) Ping(ctx context.Context) error {
 // come later return auth.ErrUnavailable.
 func (s *Store) Close() error {
 	s.write.drain()
-	err := errors.Join(s.reads.close(), s.lists.close(), s.write.close())
+	err := errors.Join(s.identities.close(), s.reads.close(), s.lists.close(), s.write.close())
 	if err != nil {
 		return fmt.Errorf("close database %s: %w", s.path, err)
 	}
