@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -265,6 +266,25 @@ func TestEachSessionIsNamedOnceBeforeOneIsAgain(t *testing.T) {
 		}
 		if len(seen) != n {
 			t.Errorf("%d of %d", len(seen), n)
+		}
+	}
+}
+
+func TestADifferentAnswerIsNoBaseline(t *testing.T) {
+	answer := func(vary, date, body string) *http.Response {
+		return &http.Response{Header: http.Header{"Vary": {vary}, "Date": {date}}, Body: io.NopCloser(strings.NewReader(body))}
+	}
+	for _, test := range []struct {
+		name string
+		got  *http.Response
+		same bool
+	}{
+		{"but for the date the same", answer("Cookie", "tomorrow", "{}"), true},
+		{"another header", answer("Accept", "today", "{}"), false},
+		{"another body", answer("Cookie", "today", "[]"), false},
+	} {
+		if err := same(test.got, answer("Cookie", "today", "{}")); (err == nil) != test.same {
+			t.Errorf("%s: %v", test.name, err)
 		}
 	}
 }

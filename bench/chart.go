@@ -11,7 +11,7 @@ import (
 const (
 	chartWidth   = 880
 	labelWidth   = 400
-	barsWidth    = 400
+	barsWidth    = 350
 	barHeight    = 16
 	rowHeight    = 30
 	headerHeight = 44
@@ -22,22 +22,21 @@ const (
 const chartStyle = `
     text { font: 13px system-ui, -apple-system, "Segoe UI", sans-serif; fill: #1f2328; }
     .title { font-weight: 600; }
-    .quiet, .scale { fill: #59636e; }
-    .scale { font-size: 11px; text-anchor: middle; }
+    .scale { fill: #59636e; font-size: 11px; text-anchor: middle; }
     .label { text-anchor: end; }
     .grid { stroke: #d1d9e0; stroke-width: 1; }
     .holds { fill: #2da44e; }
     .short { fill: #d4762c; }
-    .range { stroke: #1f2328; stroke-width: 1.5; opacity: .55; }
-    .target { stroke: #cf222e; stroke-width: 2; }
+    .range { stroke: #1f2328; stroke-width: 1.5; opacity: .5; }
+    .target { stroke: #1f2328; stroke-width: 3; }
     @media (prefers-color-scheme: dark) {
       text { fill: #f0f6fc; }
-      .quiet, .scale { fill: #9198a1; }
+      .scale { fill: #9198a1; }
       .grid { stroke: #3d444d; }
       .holds { fill: #3fb950; }
       .short { fill: #e0883e; }
       .range { stroke: #f0f6fc; }
-      .target { stroke: #ff7b72; }
+      .target { stroke: #f0f6fc; }
     }
 `
 
@@ -59,8 +58,8 @@ type bar struct {
 // chart is docs/benchmarks.svg: what should be high above what should be low.
 // What should be low is drawn as a share of its limit, for its units differ.
 func (r report) chart() string {
-	high := panel{title: "At least: ratio to the baseline, higher is better"}
-	low := panel{title: "At most: share of the limit, lower is better"}
+	high := panel{title: "At least: ratio to the baseline, higher is better; the mark is the target"}
+	low := panel{title: "At most: share of the limit, lower is better; the mark is the limit"}
 	for _, f := range r.figures {
 		if f.failure != nil || len(f.rounds) == 0 {
 			continue
@@ -87,9 +86,13 @@ func (f figure) bar(unit float64) bar {
 	values := f.values()
 	least, most := spread(values)
 	b := bar{label: f.name, median: median(values) / unit, lowest: least / unit, utmost: most / unit, target: f.goal / unit, holds: f.holds()}
-	b.value = ratio(median(values))
-	if f.against == "" {
-		b.value = amount(median(values)) + " " + f.unit
+	switch {
+	case f.against == "":
+		b.value = fmt.Sprintf("%s of %s %s", amount(median(values)), amount(f.goal), f.unit)
+	case f.atMost:
+		b.value = ratio(median(values)) + " of " + ratio(f.goal)
+	default:
+		b.value = ratio(median(values))
 	}
 	return b
 }
@@ -127,7 +130,7 @@ func (p *panel) draw(to *strings.Builder, y int) int {
 }
 
 // drawBar draws the bar, the spread of the rounds as a thin line over it, and
-// the target as a mark across it.
+// the target as a thick mark across it.
 func (p *panel) drawBar(to *strings.Builder, b bar, middle int) {
 	class := "short"
 	if b.holds {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -28,45 +29,48 @@ const (
 	ahead = time.Hour
 )
 
-// database is a file with users 0 to users-1, who have one session each.
+// database is a file with users 0 to users-1, who have one session each. The
+// sessions of the users from fresh on count as just used until the run is
+// over: reading them writes no sign of life.
 type database struct {
-	path  string
-	users int
+	path         string
+	users, fresh int
+	hashKiB      int // memory of a password's hash; 0 for the program's default
 }
 
 // environment is that of a server on the database.
 func (d database) environment() []string {
-	return []string{
+	settings := []string{
 		"POSTERN_SECRET_KEY=" + secretKey,
 		"POSTERN_DATABASE_URL=sqlite:" + d.path,
 		"POSTERN_ALLOWED_HOSTS=127.0.0.1",
 		"POSTERN_THROTTLE=off",
 	}
+	if d.hashKiB > 0 {
+		settings = append(settings, "POSTERN_ARGON2_MEMORY_KIB="+strconv.Itoa(d.hashKiB))
+	}
+	return settings
 }
 
-// makeDatabase lets the program make a database and register a user, and then
+// create lets the program make the database and register a user, and then
 // copies that user and the session. So the password's hash is made once, and
 // the formats of both are the program's own.
-//
-// The sessions of the users from fresh on count as just used until the run is
-// over: reading them writes no sign of life.
-func makeDatabase(ctx context.Context, dir, program, path string, users, fresh int) (database, error) {
-	d := database{path: path, users: users}
+func (d database) create(ctx context.Context, dir, program string) error {
 	migrate := exec.CommandContext(ctx, program, "migrate")
 	migrate.Env = d.environment()
 	if output, err := migrate.CombinedOutput(); err != nil {
-		return d, fmt.Errorf("migrate: %w\n%s", err, output)
+		return fmt.Errorf("migrate: %w\n%s", err, output)
 	}
 	s, err := startServer(dir, program, []string{"serve"}, d.environment(), registrations("model")(nil))
 	if err != nil {
-		return d, fmt.Errorf("register the first user: %w", err)
+		return fmt.Errorf("register the first user: %w", err)
 	}
 	s.stop()
-	return d, d.fill(ctx, fresh)
+	return d.fill(ctx)
 }
 
 // fill copies the only user and the only session.
-func (d database) fill(ctx context.Context, fresh int) (err error) {
+func (d database) fill(ctx context.Context) (err error) {
 	db, err := sql.Open("sqlite", "file:"+d.path+"?mode=rw")
 	if err != nil {
 		return fmt.Errorf("open the database: %w", err)
@@ -82,7 +86,7 @@ func (d database) fill(ctx context.Context, fresh int) (err error) {
 		statement(ctx, db, `pragma journal_mode = off`),
 		statement(ctx, db, `pragma synchronous = off`),
 		statement(ctx, db, copyUser, d.users, firstID),
-		func() error { return d.copySession(ctx, db, fresh) },
+		func() error { return d.copySession(ctx, db) },
 		statement(ctx, db, `pragma journal_mode = wal`),
 	} {
 		if err := step(); err != nil {
@@ -113,7 +117,7 @@ const (
 // copyBatch is how many sessions share a statement.
 const copyBatch = 100
 
-func (d database) copySession(ctx context.Context, db *sql.DB, fresh int) error {
+func (d database) copySession(ctx context.Context, db *sql.DB) error {
 	var authHash, address, userAgent string
 	var created, expires int64
 	if err := db.QueryRowContext(ctx, selectSession).Scan(&authHash, &created, &expires, &address, &userAgent); err != nil {
@@ -128,7 +132,7 @@ func (d database) copySession(ctx context.Context, db *sql.DB, fresh int) error 
 		args := make([]any, 0, 9*len(batch))
 		for _, s := range batch {
 			seen := created
-			if s.user >= fresh {
+			if s.user >= d.fresh {
 				seen += ahead.Microseconds()
 			}
 			args = append(args, s.id[:], firstID+s.user, authHash, csrfSecret, created, seen, expires, address, userAgent)

@@ -16,7 +16,7 @@ func describe(ctx context.Context, program string, now time.Time) []fact {
 	facts := []fact{
 		{"date", now.UTC().Format(time.DateOnly)},
 		{"commit", commit(ctx)},
-		{"processor", fmt.Sprintf("%s, %d cores", processor(), runtime.NumCPU())},
+		{"processor", fmt.Sprintf("%s, %d cores", processor(), processors)},
 		{"system", fmt.Sprintf("%s %s", runtime.GOOS, kernel())},
 	}
 	if built, err := buildinfo.ReadFile(program); err == nil {

@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"time"
 )
 
 // experiment measures one or more figures.
 type experiment struct {
 	figures []figure
+	// crowded says that it needs the large database.
+	crowded bool
 	// run returns the rounds of each of the figures.
 	run func(*lab, context.Context) ([][]round, error)
 }
@@ -23,21 +24,20 @@ const megabyte = 1e6
 // experiments are all there are, in the order of the table.
 func experiments() []experiment {
 	const checks, perSecond = "GET /api/user/, warm, 32 connections", "requests/s"
-	workers := runtime.NumCPU()
 	return []experiment{
-		{[]figure{{name: checks, against: emptyHandler, unit: perSecond, goal: 0.9}}, (*lab).warmChecks},
-		{[]figure{{name: "the same, a million sessions stored, a tenth in use", against: "a thousand stored", unit: perSecond, goal: 0.9}}, (*lab).manySessions},
-		{[]figure{{name: "the same, random among a million, cold", against: emptyHandler, unit: perSecond, goal: 0.5}}, (*lab).coldChecks},
-		{[]figure{{name: "logins", against: bareHash, unit: "logins/s", goal: 0.9}}, (*lab).logins},
-		{[]figure{{name: "registrations, durable", against: bareHash, unit: "registrations/s", goal: 0.85}}, (*lab).registering},
+		{[]figure{{name: checks, against: emptyHandler, unit: perSecond, goal: 0.9}}, false, (*lab).warmChecks},
+		{[]figure{{name: "the same, a million sessions stored, a tenth in use", against: "a thousand stored", unit: perSecond, goal: 0.9}}, true, (*lab).manySessions},
+		{[]figure{{name: "the same, random among a million, cold", against: emptyHandler, unit: perSecond, goal: 0.5}}, true, (*lab).coldChecks},
+		{[]figure{{name: "logins", against: bareHash, unit: "logins/s", goal: 0.9}}, false, (*lab).logins},
+		{[]figure{{name: "registrations, durable", against: bareHash, unit: "registrations/s", goal: 0.85}}, false, (*lab).registering},
 		{[]figure{
 			{name: "checks while 64 clients log in without pause", against: quietMachine, unit: perSecond, goal: 0.6},
-			{name: "their 99th percentile", against: quietMachine, unit: "ms", goal: 3, atMost: true},
-			{name: "peak memory in that storm, above idle", against: fmt.Sprintf("%d hashes and 50 MB", workers), unit: "MB", goal: 1, atMost: true},
-		}, (*lab).storm},
-		{[]figure{{name: "start to first answer, a million users", unit: "ms", goal: 150, atMost: true}}, (*lab).starts},
-		{[]figure{{name: "resident memory, idle", unit: "MB", goal: 40, atMost: true}}, (*lab).idle},
-		{[]figure{{name: "a remembered session", unit: "bytes", goal: 400, atMost: true}}, (*lab).remembered},
+			{name: "99th percentile of the checks in that storm", against: quietMachine, unit: "ms", goal: 3, atMost: true},
+			{name: "peak memory in that storm, above idle", against: fmt.Sprintf("%d hashes and 50 MB", processors), unit: "MB", goal: 1, atMost: true},
+		}, false, (*lab).storm},
+		{[]figure{{name: "start to first answer, a million users", unit: "ms", goal: 150, atMost: true}}, true, (*lab).starts},
+		{[]figure{{name: "resident memory, idle", unit: "MB", goal: 40, atMost: true}}, true, (*lab).idle},
+		{[]figure{{name: "a remembered session", unit: "bytes", goal: 400, atMost: true}}, true, (*lab).remembered},
 	}
 }
 
@@ -147,7 +147,7 @@ func (l *lab) storm(ctx context.Context) ([][]round, error) {
 	if err != nil {
 		return nil, err
 	}
-	bound := float64(runtime.NumCPU()*l.hashMemory) + 50*megabyte
+	bound := float64(processors*l.hashMemory) + 50*megabyte
 	script, storming := checks(l.jar, inTurn(checkClients)), logins(l.few)
 	var rates, latencies, peaks []round
 	for range l.rounds {
@@ -232,7 +232,8 @@ func (l *lab) idle(context.Context) ([][]round, error) {
 
 // remembered uses a tenth of the sessions first, which fills what does not grow
 // with their number, and then others. The checks after that give the garbage
-// collector the time to end.
+// collector the time to end. The sessions are those of which no sign of life is
+// due, for these wait in memory, too.
 func (l *lab) remembered(ctx context.Context) ([][]round, error) {
 	var rounds []round
 	for range l.rounds {
@@ -251,7 +252,8 @@ func (l *lab) growth(ctx context.Context) (float64, error) {
 		return 0, err
 	}
 	defer s.stop()
-	next, few := checks(l.jar, inTurn(l.many)), checks(l.jar, inTurn(checkClients))
+	quiet := inTurn(l.many - l.inUse)
+	next, few := checks(l.jar, func() int { return l.inUse + quiet() }), checks(l.jar, inTurn(checkClients))
 	settled := func(n int) (float64, error) {
 		if err := l.send(ctx, s, next, n); err != nil {
 			return 0, err

@@ -18,9 +18,13 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"syscall"
 	"time"
 )
+
+// processors are those that the servers have, too.
+var processors = runtime.GOMAXPROCS(0)
 
 // order is what a run is asked for.
 type order struct {
@@ -91,8 +95,8 @@ func run(ctx context.Context, o order, out, progress io.Writer) error {
 	say := func(format string, args ...any) {
 		fmt.Fprintf(progress, "%4.0f s  %s\n", time.Since(begin).Seconds(), fmt.Sprintf(format, args...))
 	}
-	// Loops that wait for the network hold a processor's place each.
-	runtime.GOMAXPROCS(runtime.NumCPU() + 2)
+	// Loops that wait for the network hold a place each.
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(processors + 2))
 	dir, err := os.MkdirTemp(o.dir, ".bench-")
 	if err != nil {
 		return fmt.Errorf("make a folder for the databases: %w", err)
@@ -105,17 +109,20 @@ func run(ctx context.Context, o order, out, progress io.Writer) error {
 	if dir, err = filepath.Abs(dir); err != nil {
 		return fmt.Errorf("find the folder for the databases: %w", err)
 	}
-	l, err := newLab(ctx, dir, program, o.bin, o.scale, say)
+	all := experiments()
+	wanted := slices.DeleteFunc(slices.Clone(all), func(e experiment) bool { return !e.matches(o.only) })
+	l, err := newLab(ctx, dir, program, o.bin, o.scale)
 	if err != nil {
 		return err
 	}
-	r := report{environment: describe(ctx, program, begin), rounds: o.scale.rounds, short: o.short}
-	whole := !o.short
-	for _, e := range experiments() {
-		if !e.matches(o.only) {
-			whole = false
-			continue
+	if slices.ContainsFunc(wanted, func(e experiment) bool { return e.crowded }) {
+		say("making a database of %d users and sessions", l.large.users)
+		if err := l.large.create(ctx, dir, program); err != nil {
+			return err
 		}
+	}
+	r := report{environment: describe(ctx, program, begin), scale: o.scale, short: o.short}
+	for _, e := range wanted {
 		say("%s", e.figures[0].name)
 		r.figures = append(r.figures, e.measure(ctx, l)...)
 		if ctx.Err() != nil {
@@ -123,7 +130,7 @@ func run(ctx context.Context, o order, out, progress io.Writer) error {
 		}
 	}
 	fmt.Fprintf(out, "%s\n%s", r.head(), r.table())
-	if whole && o.out != "" {
+	if !o.short && len(wanted) == len(all) && o.out != "" {
 		if err := r.write(o.out); err != nil {
 			return err
 		}

@@ -9,7 +9,7 @@ import (
 type report struct {
 	environment []fact
 	figures     []figure
-	rounds      int
+	scale       scale
 	short       bool
 }
 
@@ -37,11 +37,13 @@ processors, and another machine has other numbers.
   found in the database (` + "`bench/hash`" + `).
 - **Checks** are sent over 32 connections that stay open, each the next when it has the answer to the last. **Logins** and
   **registrations** come over 64 connections, of distinct users; each is on the disk before its answer.
-- **Cold**: a server just started, sessions in random order, none asked for twice. They count as used within the last minute,
-  so that no signs of life are written; everywhere else these are written as in production.
+- **Cold**: a server just started, sessions in random order, none asked for twice. Nine in ten of them count as used just
+  now, so that no sign of life is due; in the other rows these are written as in production.
 - **The storm** is 64 clients that log in without pause while 32 others check.
-- **A remembered session** is the growth of the resident memory when sessions are used for the first time, for each of
-  them, with GOGC=10, so that garbage waiting to be collected counts little.
+- **The start** is the time from exec to the answer to the first check, with the database in the page cache.
+- **A remembered session** is what the resident memory grows by when sessions are used for the first time, divided by
+  their number, with GOGC=10, so that garbage that waits to be collected counts little. No sign of life is due here either.
+- Memory is counted in bytes, MB are 10^6 of them; what is resident includes the pages of the program's file.
 - An answer other than 2xx spoils its figure.
 `
 
@@ -63,6 +65,7 @@ func (r report) head() string {
 	for _, f := range r.environment {
 		fmt.Fprintf(&b, "- %s: %s\n", f.name, cell(f.value))
 	}
+	fmt.Fprintf(&b, "- rounds: %d of A B, %v each after %v to warm up\n", r.scale.rounds, r.scale.measure, r.scale.warm)
 	if r.short {
 		b.WriteString("- a short run: it shows that the benchmarks work, its figures mean nothing\n")
 	}
