@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -48,6 +47,16 @@ func TestAShortRunMeasuresEverything(t *testing.T) {
 	}
 	if files, err := os.ReadDir(left); err != nil || len(files) > 0 {
 		t.Errorf("left behind: %v, %v", files, err)
+	}
+}
+
+func TestAnExpressionThatFindsNothingIsTold(t *testing.T) {
+	o, err := parse([]string{"-only", "no such figure"}, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := run(t.Context(), o, io.Discard, io.Discard); err == nil || !strings.Contains(err.Error(), "no such figure") {
+		t.Errorf("%v", err)
 	}
 }
 
@@ -234,12 +243,12 @@ func TestFlagsAreUnderstood(t *testing.T) {
 	if o.scale.rounds != 7 || o.scale.many != shortScale.many || !o.only.MatchString("logins") {
 		t.Errorf("%+v", o)
 	}
-	for _, args := range [][]string{{"-only", "("}, {"-rounds", "-1"}, {"-rounds", "101"}, {"stray"}, {"-unknown"}} {
+	for _, args := range [][]string{{"-only", "("}, {"-help"}, {"-rounds", "-1"}, {"-rounds", "101"}, {"stray"}, {"-unknown"}} {
 		if _, err := parse(args, io.Discard); err == nil {
 			t.Errorf("%q is understood", args)
 		}
 	}
-	if o, err = parse(nil, io.Discard); err != nil || o.scale != fullScale || !regexp.MustCompile("").MatchString("") {
+	if o, err = parse(nil, io.Discard); err != nil || o.scale != fullScale || o.out != "" || !o.only.MatchString("logins") {
 		t.Errorf("%+v, %v", o, err)
 	}
 }

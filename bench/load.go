@@ -10,6 +10,9 @@ import (
 	"time"
 )
 
+// patience is how long an answer may take.
+const patience = 20 * time.Second
+
 // script appends the next request to what it is given.
 type script func(to []byte) []byte
 

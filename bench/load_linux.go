@@ -17,8 +17,6 @@ const (
 	answerRoom = 16 << 10
 	// pollEvery is how often a loop without answers looks at the clock.
 	pollEvery = 10 * time.Millisecond
-	// patience is how long a connection may wait for an answer.
-	patience = 20 * time.Second
 )
 
 // client is one connection with one request under way.

@@ -75,8 +75,15 @@ func parse(args []string, usage io.Writer) (order, error) {
 		return order{}, err
 	}
 	if flags.NArg() > 0 || *rounds < 0 || *rounds > 100 {
-		fmt.Fprintln(usage, "bench takes flags only, and at most 100 rounds")
-		return order{}, flag.ErrHelp
+		err := errors.New("bench takes flags only, and at most 100 rounds")
+		fmt.Fprintln(usage, err)
+		return order{}, err
+	}
+	// Programs are started in other folders, and without a PATH.
+	for _, path := range []*string{&o.postern, &o.bin, &o.dir} {
+		if *path, err = filepath.Abs(*path); err != nil {
+			return order{}, fmt.Errorf("find %s: %w", *path, err)
+		}
 	}
 	o.scale = fullScale
 	if o.short {
@@ -97,38 +104,16 @@ func run(ctx context.Context, o order, out, progress io.Writer) error {
 	}
 	// Loops that wait for the network hold a place each.
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(processors + 2))
-	dir, err := os.MkdirTemp(o.dir, ".bench-")
-	if err != nil {
-		return fmt.Errorf("make a folder for the databases: %w", err)
-	}
-	defer os.RemoveAll(dir)
-	program, err := filepath.Abs(o.postern)
-	if err != nil {
-		return fmt.Errorf("find the program to measure: %w", err)
-	}
-	if dir, err = filepath.Abs(dir); err != nil {
-		return fmt.Errorf("find the folder for the databases: %w", err)
-	}
 	all := experiments()
 	wanted := slices.DeleteFunc(slices.Clone(all), func(e experiment) bool { return !e.matches(o.only) })
-	l, err := newLab(ctx, dir, program, o.bin, o.scale)
+	if len(wanted) == 0 {
+		return fmt.Errorf("no figure matches %q", o.only)
+	}
+	figures, err := measure(ctx, o, wanted, say)
 	if err != nil {
 		return err
 	}
-	if slices.ContainsFunc(wanted, func(e experiment) bool { return e.crowded }) {
-		say("making a database of %d users and sessions", l.large.users)
-		if err := l.large.create(ctx, dir, program); err != nil {
-			return err
-		}
-	}
-	r := report{environment: describe(ctx, program, begin), scale: o.scale, short: o.short}
-	for _, e := range wanted {
-		say("%s", e.figures[0].name)
-		r.figures = append(r.figures, e.measure(ctx, l)...)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-	}
+	r := report{environment: describe(ctx, o.postern, begin), figures: figures, scale: o.scale, short: o.short}
 	fmt.Fprintf(out, "%s\n%s", r.head(), r.table())
 	if !o.short && len(wanted) == len(all) && o.out != "" {
 		if err := r.write(o.out); err != nil {
@@ -137,6 +122,35 @@ func run(ctx context.Context, o order, out, progress io.Writer) error {
 	}
 	say("done")
 	return r.err()
+}
+
+// measure makes the databases, in a folder that is gone when it returns, and
+// the experiments with them.
+func measure(ctx context.Context, o order, wanted []experiment, say func(string, ...any)) ([]figure, error) {
+	dir, err := os.MkdirTemp(o.dir, ".bench-")
+	if err != nil {
+		return nil, fmt.Errorf("make a folder for the databases: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	l, err := newLab(ctx, dir, o.postern, o.bin, o.scale)
+	if err != nil {
+		return nil, err
+	}
+	if slices.ContainsFunc(wanted, func(e experiment) bool { return e.crowded }) {
+		say("making a database of %s users and sessions", amount(float64(l.large.users)))
+		if err := l.large.create(ctx, dir, o.postern); err != nil {
+			return nil, err
+		}
+	}
+	var figures []figure
+	for _, e := range wanted {
+		say("%s", e.figures[0].name)
+		figures = append(figures, e.measure(ctx, l)...)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+	}
+	return figures, nil
 }
 
 func (e experiment) matches(only *regexp.Regexp) bool {
