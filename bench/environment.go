@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -19,10 +20,32 @@ func describe(ctx context.Context, program string, now time.Time) []fact {
 		{"processor", fmt.Sprintf("%s, %d cores", processor(), processors)},
 		{"system", fmt.Sprintf("%s %s", runtime.GOOS, kernel())},
 	}
+	if load, ok := loadAverage(); ok {
+		facts = append(facts, fact{"load before the run", busyness(load)})
+	}
 	if built, err := buildinfo.ReadFile(program); err == nil {
 		facts = append(facts, fact{"Go", strings.TrimPrefix(built.GoVersion, "go")})
 	}
 	return facts
+}
+
+// loadAverage is how many processes wanted to run in the last minute.
+func loadAverage() (float64, bool) {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return 0, false
+	}
+	first, _, _ := strings.Cut(string(text), " ")
+	load, err := strconv.ParseFloat(first, 64)
+	return load, err == nil
+}
+
+// busyness warns of a load that spoils the figures.
+func busyness(load float64) string {
+	if load > float64(processors)/2 {
+		return fmt.Sprintf("%.1f: others used the processors, so take the spread seriously", load)
+	}
+	return fmt.Sprintf("%.1f", load)
 }
 
 const unknown = "unknown"

@@ -109,11 +109,12 @@ func run(ctx context.Context, o order, out, progress io.Writer) error {
 	if len(wanted) == 0 {
 		return fmt.Errorf("no figure matches %q", o.only)
 	}
+	environment := describe(ctx, o.postern, begin)
 	figures, err := measure(ctx, o, wanted, say)
 	if err != nil {
 		return err
 	}
-	r := report{environment: describe(ctx, o.postern, begin), figures: figures, scale: o.scale, short: o.short}
+	r := report{environment: environment, figures: figures, scale: o.scale, short: o.short}
 	fmt.Fprintf(out, "%s\n%s", r.head(), r.table())
 	if !o.short && len(wanted) == len(all) && o.out != "" {
 		if err := r.write(o.out); err != nil {

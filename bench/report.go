@@ -35,6 +35,8 @@ processors, and another machine has other numbers.
 - **The empty handler** is net/http with nothing set but a handler that sends the same headers and the same body
   (` + "`bench/empty`" + `). **The bare hash** is golang.org/x/crypto's argon2id on all processors with the parameters that are
   found in the database (` + "`bench/hash`" + `).
+- **The load** comes from one thread that waits for all connections at once. It takes as little of the processors as wrk
+  does, most of it in the kernel; what it takes, it takes from both sides of a ratio.
 - **Checks** are sent over 32 connections that stay open, each the next when it has the answer to the last. **Logins** and
   **registrations** come over 64 connections, of distinct users; each is on the disk before its answer.
 - **Cold**: a server just started, sessions in random order, none asked for twice. Nine in ten of them count as used just
