@@ -43,7 +43,7 @@ func loadAverage() (float64, bool) {
 // busyness warns of a load that spoils the figures.
 func busyness(load float64) string {
 	if load > float64(processors)/2 {
-		return fmt.Sprintf("%.1f: others used the processors, so take the spread seriously", load)
+		return fmt.Sprintf("%.1f: the processors were busy, so mind the spread", load)
 	}
 	return fmt.Sprintf("%.1f", load)
 }
