@@ -4,10 +4,10 @@ GO          ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 5s
 
-.PHONY: help run build test lint fuzz bench prepare
+.PHONY: help run build test lint fuzz bench microbench prepare
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## start the development server on http://127.0.0.1:8000
 	$(GO) run ./cmd/postern dev
@@ -27,7 +27,12 @@ lint: ## gofmt, go vet and staticcheck
 fuzz: ## run each fuzz target for FUZZTIME (5s)
 	@GO="$(GO)" FUZZTIME="$(FUZZTIME)" ./scripts/fuzz
 
-bench: ## run the benchmarks of every room
+bench: build ## compare the binary with its baselines, write docs/benchmarks.md (BENCHFLAGS=-help tells more)
+	@programs="$$(mktemp -d)" && trap 'rm -rf "$$programs"' EXIT && \
+	CGO_ENABLED=0 $(GO) build -trimpath -o "$$programs/" ./bench ./bench/empty ./bench/hash && \
+	"$$programs/bench" -postern ./postern -out docs $(BENCHFLAGS)
+
+microbench: ## run the Go benchmarks of every room
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 prepare: # what the tests need beside Go: a C compiler for the race detector

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+)
+
+// report is the result of a run.
+type report struct {
+	environment []fact
+	figures     []figure
+	scale       scale
+	short       bool
+}
+
+// fact is a line of the head.
+type fact struct{ name, value string }
+
+const introduction = `<!-- Made by "make bench". -->
+# Benchmarks
+
+`
+
+const pictureLine = `![The ratios as bars, with their targets](benchmarks.svg)
+
+`
+
+const howMeasured = `## How it is measured
+
+` + "`make bench`" + ` builds everything from this source, runs the real binary on databases made for the run, and takes the same
+machine's measure of a baseline right beside each of its own: A B A B. A ratio is that of the two neighbours; the table
+shows the median of the rounds and, in brackets, the least and the most. Only ratios say much: the load comes from the same
+processors, and another machine has other numbers.
+
+- **The empty handler** is net/http with nothing set but a handler that sends the same headers and the same body
+  (` + "`bench/empty`" + `). **The bare hash** is golang.org/x/crypto's argon2id on all processors with the parameters that are
+  found in the database (` + "`bench/hash`" + `).
+- **The load** comes from one thread that waits for all connections at once. It takes as little of the processors as wrk
+  does, most of it in the kernel; what it takes, it takes from both sides of a ratio.
+- **Checks** are sent over 32 connections that stay open, each the next when it has the answer to the last. **Logins** and
+  **registrations** come over 64 connections, of distinct users; each is on the disk before its answer.
+- **Cold**: a server just started, sessions in random order, none asked for twice. Nine in ten of them count as used just
+  now, so that no sign of life is due; in the other rows these are written as in production.
+- **The storm** is 64 clients that log in without pause while 32 others check.
+- **The start** is the time from exec to the answer to the first check, with the database in the page cache.
+- **A remembered session** is what the resident memory grows by when sessions are used for the first time, divided by
+  their number, with GOGC=10, so that garbage that waits to be collected counts little. No sign of life is due here either.
+- Memory is counted in bytes, MB are 10^6 of them; what is resident includes the pages of the program's file.
+- An answer other than 2xx spoils its figure.
+`
+
+// markdown is docs/benchmarks.md.
+func (r report) markdown() string {
+	var b strings.Builder
+	b.WriteString(introduction)
+	b.WriteString(r.head())
+	b.WriteString("\n")
+	b.WriteString(r.table())
+	b.WriteString("\n")
+	b.WriteString(pictureLine)
+	b.WriteString(howMeasured)
+	return b.String()
+}
+
+func (r report) head() string {
+	var b strings.Builder
+	for _, f := range r.environment {
+		fmt.Fprintf(&b, "- %s: %s\n", f.name, cell(f.value))
+	}
+	fmt.Fprintf(&b, "- rounds: %d of A B, %v each after %v to warm up\n", r.scale.rounds, r.scale.measure, r.scale.warm)
+	if r.short {
+		b.WriteString("- a short run: it shows that the benchmarks work, its figures mean nothing\n")
+	}
+	return b.String()
+}
+
+// table is what is printed, too.
+func (r report) table() string {
+	var b strings.Builder
+	b.WriteString("| what | measured | against | ratio | target | |\n|---|--:|---|--:|--:|---|\n")
+	for _, f := range r.figures {
+		fmt.Fprintf(&b, "| %s |\n", strings.Join(f.cells(), " | "))
+	}
+	return b.String()
+}
+
+func (f figure) cells() []string {
+	target := "≥ "
+	if f.atMost {
+		target = "≤ "
+	}
+	if f.against == "" {
+		target += amount(f.goal) + " " + f.unit
+	} else {
+		target += ratio(f.goal)
+	}
+	if f.failure != nil {
+		return []string{cell(f.name), "", cell(f.against), "", target, "failed: " + cell(f.failure.Error())}
+	}
+	verdict := "**short of it**"
+	if f.holds() {
+		verdict = "holds"
+	}
+	least, most := spread(f.values())
+	if f.against == "" {
+		measured := fmt.Sprintf("%s %s (%s to %s)", amount(f.measured()), f.unit, amount(least), amount(most))
+		return []string{cell(f.name), measured, "", "", target, verdict}
+	}
+	return []string{
+		cell(f.name),
+		amount(f.measured()) + " " + f.unit,
+		fmt.Sprintf("%s: %s", cell(f.against), amount(f.baseline())),
+		fmt.Sprintf("**%s** (%s to %s)", ratio(median(f.values())), ratio(least), ratio(most)),
+		target,
+		verdict,
+	}
+}
+
+// cell makes text fit a cell of a table, on one line.
+func cell(text string) string {
+	return strings.ReplaceAll(strings.Join(strings.Fields(text), " "), "|", `\|`)
+}
