@@ -149,8 +149,7 @@ func (s *Store) probe(ctx context.Context, wait time.Duration) error {
 	}
 }
 
-// probeOnce changes something and takes it back: SQLite begins a transaction
-// even on a file that it can only read.
+// probeOnce asks for the write-ahead log and tries to write.
 func (s *Store) probeOnce(ctx context.Context) (err error) {
 	conn, err := s.write.db.Conn(ctx)
 	if err != nil {
@@ -164,15 +163,7 @@ func (s *Store) probeOnce(ctx context.Context) (err error) {
 	if mode != "wal" {
 		return errNoWAL
 	}
-	if _, err := conn.ExecContext(ctx, "begin immediate"); err != nil {
-		return err
-	}
-	defer func() {
-		_, rollbackErr := conn.ExecContext(context.WithoutCancel(ctx), "rollback")
-		err = cmp.Or(err, rollbackErr)
-	}()
-	_, err = conn.ExecContext(ctx, "create table postern_probe (x)")
-	return err
+	return tryWrite(ctx, conn)
 }
 
 // explain says what an error at the opening of a file means for its owner.
