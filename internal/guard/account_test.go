@@ -190,13 +190,25 @@ func TestADrawLetsAFreshDeviceInAmongAThousandBots(t *testing.T) {
 		if wait > 2*longestLine {
 			t.Fatalf("told to wait %s", wait)
 		}
-		for range 3 {
-			s.now = s.now.Add(wait / 3)
+		due := s.now.Add(wait)
+		for s.now.Before(due) {
+			s.now = s.now.Add(min(wait/3+1, due.Sub(s.now)))
 			flood()
 		}
-		s.now = s.now.Add(time.Second)
 	}
 	t.Error("shut out")
+}
+
+func TestALineIsShortAgainAfterASiege(t *testing.T) {
+	s := newSiege(tenAMinute)
+	for i := range 1000 {
+		s.try("owner", bot(i))
+	}
+	s.now = s.now.Add(time.Hour)
+	s.exhaust(t, "owner")
+	if wait := s.try("owner", home); wait != 6*time.Second {
+		t.Errorf("the eleventh waits %s, want 6 s", wait)
+	}
 }
 
 func TestGuessesAtOneAccountStayWithinTheBound(t *testing.T) {

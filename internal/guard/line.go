@@ -103,7 +103,7 @@ func (l *line) join(who applicant, now int64, reserve func() (time.Duration, boo
 		l.full, ends = true, max(ends, now+int64(wait))
 	}
 	if l.drawAt == 0 {
-		l.drawAt = ends
+		l.drawAt = max(ends, now+int64(time.Second))
 	}
 	l.draw(who)
 	return time.Duration(l.drawAt - now)

@@ -70,15 +70,9 @@ func inspectMissing(path string) (*Condition, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir := filepath.Dir(path)
-	file, err := os.CreateTemp(dir, ".postern-check-*")
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("open database %s: there is no directory %s: create it, or name another path", path, dir)
-	case errors.Is(err, fs.ErrPermission):
-		return nil, fmt.Errorf("open database %s: no permission to create a file in %s: make the directory writable for this user, or name another path", path, dir)
-	case err != nil:
-		return nil, fmt.Errorf("open database %s: %w", path, err)
+	file, err := os.CreateTemp(filepath.Dir(path), ".postern-check-*")
+	if err != nil {
+		return nil, explainMissing(path, err)
 	}
 	return &Condition{Steps: steps}, errors.Join(file.Close(), os.Remove(file.Name()))
 }

@@ -97,6 +97,11 @@ func createFile(path string) error {
 	if errors.Is(err, fs.ErrExist) {
 		return checkFile(path)
 	}
+	return explainMissing(path, err)
+}
+
+// explainMissing says why a file could not be created.
+func explainMissing(path string, err error) error {
 	dir := filepath.Dir(path)
 	if _, statErr := os.Stat(dir); errors.Is(statErr, fs.ErrNotExist) {
 		return fmt.Errorf("open database %s: there is no directory %s: create it, or name another path", path, dir)
