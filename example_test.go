@@ -96,3 +96,22 @@ func ExampleOpenDirectory() {
 	// Output:
 	// 1 ada ada@example.com argon2id m=19456 t=2 p=1
 }
+
+// What an operator should know before a program goes into production.
+func ExampleConfig_Weaknesses() {
+	config := postern.Config{
+		Database:     "sqlite:app.sqlite3",
+		SecretKey:    "mW3q8Zt0yLr5uKx1vBn7cJd2fGh4sAe6pTi9oYwR",
+		AllowedHosts: []string{"*"},
+		Cookie:       postern.SessionCookie{Name: "__Host-sessionid", Secure: postern.SecureAlways},
+		Security:     postern.Security{HSTSSeconds: 3600, HSTSIncludeSubdomains: true},
+	}
+	for _, w := range config.Weaknesses() {
+		if !w.Advice {
+			fmt.Println(w)
+		}
+	}
+	// Output:
+	// postern.W005 POSTERN_ALLOWED_HOSTS="*": any Host header is believed, in redirects and as an origin of our own; name the hosts, such as "auth.example.com"
+	// postern.W021 POSTERN_SECURE_HSTS_SECONDS="3600": browsers forget it before the next visit; 31536000, a year
+}

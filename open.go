@@ -52,7 +52,7 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 			Mask:                  func(secret string) (string, error) { return django.Mask(c.Rand, secret) },
 			Now:                   c.Now,
 			LoginByAddress:        c.throttle(c.Throttle.Login),
-			LoginByAccount:        c.throttle(c.Throttle.LoginAccount),
+			LoginByAccount:        c.accountThrottle(c.Throttle.LoginAccount),
 			RegisterByAddress:     c.throttle(c.Throttle.Register),
 		}),
 	}, nil

@@ -17,8 +17,12 @@ type Throttle struct {
 	Off bool
 	// Login is how often an address may try to log in. Default 60 a minute.
 	Login Rate
-	// LoginAccount is how often an address may try to log in to one account,
-	// so that nobody elsewhere can shut the account's owner out. Default 10 a minute.
+	// LoginAccount is how often all strangers together may try to log in to
+	// one account, and how often each known device may: an address from which
+	// the account was logged in to in the last 30 days, or a live session of
+	// its user. A stranger who is refused has a place in a line, so that the
+	// account's owner gets in on a new device while others guess. Default 10
+	// a minute.
 	LoginAccount Rate
 	// Register is how often an address may register. Default 100 a minute.
 	Register Rate
@@ -57,8 +61,16 @@ func (r Rate) String() string {
 
 // throttle returns the throttle of a rate, nil when throttling is off.
 func (c *Config) throttle(r Rate) *guard.Throttle {
+	return guard.NewThrottle(c.throttleRate(r), c.Now)
+}
+
+func (c *Config) accountThrottle(r Rate) *guard.AccountThrottle {
+	return guard.NewAccountThrottle(c.throttleRate(r), c.Now)
+}
+
+func (c *Config) throttleRate(r Rate) guard.Rate {
 	if c.Throttle.Off {
-		return nil
+		return guard.Rate{}
 	}
-	return guard.NewThrottle(guard.Rate{Attempts: r.Attempts, Per: r.Per}, c.Now)
+	return guard.Rate{Attempts: r.Attempts, Per: r.Per}
 }

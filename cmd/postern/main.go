@@ -1,5 +1,5 @@
 // Command postern is session authentication for web applications in one
-// program: the server (dev, serve) and what an operator does beside it
+// program: the server (dev, serve, check) and what an operator does beside it
 // (migrate, createsuperuser, changepassword, users, sessions). It is built on
 // the package github.com/postern-auth/postern alone.
 //
@@ -102,7 +102,7 @@ func (p *program) root() *cobra.Command {
 		&cobra.Group{ID: groupAdmin, Title: "Administration:"},
 	)
 	root.AddCommand(
-		p.devCommand(), p.serveCommand(),
+		p.devCommand(), p.serveCommand(), p.checkCommand(),
 		p.migrateCommand(), p.createSuperuserCommand(), p.changePasswordCommand(), p.usersCommand(), p.sessionsCommand(),
 		p.versionCommand(), p.settingsCommand(),
 	)

@@ -235,7 +235,7 @@ var table = []setting{
 		usage: "attempts to log in from one address (an IPv6 /64 counts as one)",
 		set:   scalar(func(o *options) *postern.Rate { return &o.config.Throttle.Login }, parseRate)},
 	{name: "THROTTLE_LOGIN_ACCOUNT", group: groupSecurity, hint: "RATE", preset: "10/m",
-		usage: "attempts to log in to one account from one address",
+		usage: "attempts to log in to one account from all unknown addresses together, and from each known one",
 		set:   scalar(func(o *options) *postern.Rate { return &o.config.Throttle.LoginAccount }, parseRate)},
 	{name: "THROTTLE_REGISTER", group: groupSecurity, hint: "RATE", preset: "100/m",
 		usage: "attempts to register from one address",

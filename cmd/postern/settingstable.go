@@ -84,7 +84,7 @@ const settingsOthers = `
 | code | meaning |
 |---|---|
 | 0 | all went well; a server was told to stop and finished what was under way |
-| 1 | something failed |
+| 1 | something failed, or a check found something |
 | 2 | called or configured wrongly: nothing was begun |
 `
 

@@ -27,7 +27,8 @@ type Options struct {
 	Mask func(secret string) (string, error)
 	Now  func() time.Time
 	// The throttles, by address and by account; nil lets everything through.
-	LoginByAddress, LoginByAccount, RegisterByAddress *guard.Throttle
+	LoginByAddress, RegisterByAddress *guard.Throttle
+	LoginByAccount                    *guard.AccountThrottle
 }
 
 // API answers the endpoints under /api/.

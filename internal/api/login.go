@@ -2,7 +2,9 @@ package api
 
 import (
 	"errors"
+	"log/slog"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/postern-auth/postern/internal/auth"
@@ -52,14 +54,29 @@ func (a *API) serveLogin(e *exchange) error {
 	})
 }
 
-// throttleLogin counts an attempt by its address, and by the account and the
-// address's neighbourhood together: a stranger who guesses one account's
-// password from many addresses is slowed down on each, and never shuts its
-// owner, who comes from elsewhere, out.
+// throttleLogin counts an attempt by its address and by the account it is for;
+// see guard.AccountThrottle for how the account's owner still gets in.
 func (a *API) throttleLogin(e *exchange, name string) time.Duration {
-	address := guard.AddressKey(e.Address)
-	if wait := a.LoginByAddress.Take(address); wait > 0 {
+	if wait := a.LoginByAddress.Take(guard.AddressKey(e.Address)); wait > 0 {
 		return wait
 	}
-	return a.LoginByAccount.Take(address + "\x00" + name)
+	attempt := guard.AccountAttempt{
+		Account:   name,
+		Address:   e.Address,
+		Addresses: func() []netip.Addr { return a.sessionAddresses(e, name) },
+	}
+	if e.known != nil && e.known.Username == name {
+		attempt.Session = e.known.SessionID.String()
+	}
+	return a.LoginByAccount.Take(attempt)
+}
+
+// sessionAddresses is where the live sessions of that user began. When they
+// can't be read, nobody is known: the attempt waits for its turn.
+func (a *API) sessionAddresses(e *exchange, name string) []netip.Addr {
+	addresses, err := a.Realm.SessionAddresses(e.Request.Context(), name)
+	if err != nil {
+		e.Log().LogAttrs(e.Request.Context(), slog.LevelWarn, "addresses of sessions not read", slog.Any("error", err))
+	}
+	return addresses
 }

@@ -67,9 +67,10 @@ func (a *API) serveRegister(e *exchange) error {
 	return e.reply(http.StatusCreated, userBody(&opened.Identity.User))
 }
 
-// open gives the client its new session.
+// open gives the client its new session; its address is known from now on.
 func (a *API) open(e *exchange, opened *auth.Opened) {
 	session := &opened.Identity.Session
+	a.LoginByAccount.LoggedIn(opened.Identity.User.Username, e.Address)
 	e.UserID = opened.Identity.User.ID
 	h := e.Header()
 	h["Cache-Control"] = noStore

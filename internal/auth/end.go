@@ -3,6 +3,9 @@ package auth
 import (
 	"context"
 	"fmt"
+	"net/netip"
+
+	"github.com/postern-auth/postern/internal/django"
 )
 
 // Logout ends a session. Ending one that is already over is no error.
@@ -51,4 +54,32 @@ func (r *Realm) Sessions(ctx context.Context, f SessionFilter) ([]Session, error
 		}
 	}
 	return live, nil
+}
+
+// maxAddresses is how many sessions SessionAddresses looks at.
+const maxAddresses = 8
+
+// SessionAddresses returns the addresses from which the latest live sessions
+// of the user of that name were started, the latest first. A name that nobody
+// has is no error and takes the same two reads.
+func (r *Realm) SessionAddresses(ctx context.Context, name string) ([]netip.Addr, error) {
+	user, err := r.users.UserByName(ctx, name)
+	if isNoUser(err) {
+		user, err = &User{ID: -1}, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("addresses of the sessions: %w", err)
+	}
+	sessions, err := r.Sessions(ctx, SessionFilter{UserID: user.ID, Limit: maxAddresses})
+	if err != nil {
+		return nil, err
+	}
+	var addresses []netip.Addr
+	for i := range sessions {
+		s := &sessions[i]
+		if user.IsActive && s.Address.IsValid() && django.SessionAuthHashMatches(r.keys, user.Password, s.AuthHash) {
+			addresses = append(addresses, s.Address)
+		}
+	}
+	return addresses, nil
 }

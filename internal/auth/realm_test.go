@@ -3,6 +3,8 @@ package auth_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net/netip"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -155,6 +157,44 @@ func TestLastSeenIsWrittenBehindAndNeverBringsASessionBack(t *testing.T) {
 	if err := realm.Logout(t.Context(), opened.Identity.Session.ID); err != nil {
 		t.Errorf("a second logout: %v", err)
 	}
+}
+
+func TestTheAddressesOfAUsersLiveSessionsAreTold(t *testing.T) {
+	realm, offset := newRealm(t, database(t), nil)
+	at := func(s string) auth.Visit { return auth.Visit{Address: netip.MustParseAddr(s)} }
+	if _, err := realm.Register(t.Context(), auth.Registration{Username: "user", Password: good}, at("192.0.2.1")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := realm.Register(t.Context(), auth.Registration{Username: "other", Password: good}, at("192.0.2.99")); err != nil {
+		t.Fatal(err)
+	}
+	offset.Store(int64(time.Minute))
+	later, err := realm.Login(t.Context(), "user", good, at("2001:db8::2"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustBe := func(when, name string, want ...string) {
+		t.Helper()
+		addresses, err := realm.SessionAddresses(t.Context(), name)
+		if err != nil {
+			t.Fatalf("%s: %v", when, err)
+		}
+		if got := fmt.Sprint(addresses); got != fmt.Sprint(want) {
+			t.Errorf("%s: %s, want %s", when, got, want)
+		}
+	}
+	mustBe("two sessions", "user", "2001:db8::2", "192.0.2.1")
+	mustBe("a name that nobody has", "nobody")
+	if err := realm.Logout(t.Context(), later.Identity.Session.ID); err != nil {
+		t.Fatal(err)
+	}
+	mustBe("after a logout", "user", "192.0.2.1")
+	if err := realm.SetActive(t.Context(), "other", false); err != nil {
+		t.Fatal(err)
+	}
+	mustBe("an inactive user", "other")
+	offset.Store(int64(365 * 24 * time.Hour))
+	mustBe("an expired session", "user")
 }
 
 func TestExpiredSessionsAreCleared(t *testing.T) {

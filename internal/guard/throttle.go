@@ -42,9 +42,10 @@ func NewThrottle(r Rate, now func() time.Time) *Throttle {
 	if r.Attempts <= 0 || r.Per <= 0 {
 		return nil
 	}
+	interval := max(1, r.Per/time.Duration(r.Attempts))
 	t := &Throttle{
-		interval: r.Per / time.Duration(r.Attempts),
-		burst:    r.Per / time.Duration(r.Attempts) * time.Duration(r.Attempts-1),
+		interval: interval,
+		burst:    interval * time.Duration(r.Attempts-1),
 		now:      now,
 		seed:     maphash.MakeSeed(),
 	}
@@ -60,20 +61,27 @@ func (t *Throttle) Take(key string) time.Duration {
 	if t == nil {
 		return 0
 	}
-	hash := maphash.String(t.seed, key)
+	wait, _ := t.take(maphash.String(t.seed, key), t.now().UnixNano(), 0)
+	return wait
+}
+
+// take is Take for a hashed key. An attempt that would have to wait, but no
+// longer than ahead, is counted too: it belongs to the moment after its wait.
+// Without that, a wait is no promise: another attempt may be first.
+func (t *Throttle) take(hash uint64, now int64, ahead time.Duration) (wait time.Duration, counted bool) {
 	shard := &t.shards[hash%throttleShards]
-	now := t.now().UnixNano()
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
 	next := max(shard.next[hash], now)
-	if wait := time.Duration(next - now - int64(t.burst)); wait > 0 {
-		return wait
+	wait = max(0, time.Duration(next-now-int64(t.burst)))
+	if wait > ahead {
+		return wait, false
 	}
 	if _, known := shard.next[hash]; !known && len(shard.next) >= maxThrottled {
 		makeRoom(shard.next, now)
 	}
 	shard.next[hash] = next + int64(t.interval)
-	return 0
+	return wait, true
 }
 
 // makeRoom looks at a few keys and forgets those that have nothing left to
@@ -94,9 +102,24 @@ func makeRoom(next map[uint64]int64, now int64) {
 // or in IPv6 its /64, which one subscriber has.
 func AddressKey(a netip.Addr) string {
 	if a.Is6() {
-		if prefix, err := a.Prefix(64); err == nil {
-			return prefix.String()
-		}
+		return network(a, 64)
 	}
 	return a.String()
+}
+
+// networkKey is the part of the net that an address comes from: 16 bits of it
+// in IPv4, 32 in IPv6, where a provider has so much.
+func networkKey(a netip.Addr) string {
+	if a.Is6() {
+		return network(a, 32)
+	}
+	return network(a, 16)
+}
+
+func network(a netip.Addr, bits int) string {
+	prefix, err := a.Prefix(bits)
+	if err != nil { // no address at all
+		return a.String()
+	}
+	return prefix.String()
 }

@@ -105,6 +105,11 @@ func createFile(path string) error {
 	if errors.Is(err, fs.ErrExist) {
 		return checkFile(path)
 	}
+	return explainMissing(path, err)
+}
+
+// explainMissing says why a file could not be created.
+func explainMissing(path string, err error) error {
 	dir := filepath.Dir(path)
 	if _, statErr := os.Stat(dir); errors.Is(statErr, fs.ErrNotExist) {
 		return fmt.Errorf("open database %s: there is no directory %s: create it, or name another path", path, dir)
@@ -157,8 +162,7 @@ func (s *Store) probe(ctx context.Context, wait time.Duration) error {
 	}
 }
 
-// probeOnce changes something and takes it back: SQLite begins a transaction
-// even on a file that it can only read.
+// probeOnce asks for the write-ahead log and tries to write.
 func (s *Store) probeOnce(ctx context.Context) (err error) {
 	conn, err := s.write.db.Conn(ctx)
 	if err != nil {
@@ -172,15 +176,7 @@ func (s *Store) probeOnce(ctx context.Context) (err error) {
 	if mode != "wal" {
 		return errNoWAL
 	}
-	if _, err := conn.ExecContext(ctx, "begin immediate"); err != nil {
-		return err
-	}
-	defer func() {
-		_, rollbackErr := conn.ExecContext(context.WithoutCancel(ctx), "rollback")
-		err = cmp.Or(err, rollbackErr)
-	}()
-	_, err = conn.ExecContext(ctx, "create table postern_probe (x)")
-	return err
+	return tryWrite(ctx, conn)
 }
 
 // explain says what an error at the opening of a file means for its owner.
