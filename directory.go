@@ -134,7 +134,7 @@ func OpenDirectory(ctx context.Context, c Config) (*Directory, error) {
 	if err := errors.Join(m...); err != nil {
 		return nil, err
 	}
-	return openDirectory(ctx, c, false)
+	return openDirectory(ctx, c, nil)
 }
 
 // Flush writes the last-seen times that wait to be written, which happens by

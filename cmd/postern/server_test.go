@@ -63,7 +63,7 @@ func startServer(t *testing.T, dir string, args ...string) *server {
 	}
 	s := &server{t: t, exited: make(chan error, 1)}
 	s.command = exec.Command(path, append([]string{"serve", "--addr", "127.0.0.1:0", "--database", "sqlite:" + filepath.Join(dir, "db"),
-		"--allowed-hosts", "127.0.0.1", "--throttle", "off", "--log-format", "json"}, args...)...)
+		"--allowed-hosts", "127.0.0.1", "--throttle", "off", "--log-format", "json", "--drain-delay", "0"}, args...)...)
 	s.command.Dir = dir
 	s.command.Env = append(os.Environ(), append([]string{"POSTERN_SECRET_KEY=" + testSecret}, cheapHashing...)...)
 	stderr, err := s.command.StderrPipe()

@@ -57,7 +57,7 @@ func (r *Realm) verify(ctx context.Context, user *User, name, plain string) (*Lo
 		upgraded string
 		hashErr  error
 	)
-	err := r.gate.Do(ctx, func() {
+	err := r.admit(ctx, func() {
 		if user == nil {
 			r.hashing.Decoy(plain, name)
 			return

@@ -52,6 +52,7 @@ func OpenSQLite(ctx context.Context, path string, o Options) (*Store, error) {
 		return nil, fmt.Errorf("open database %s: %w", path, err)
 	}
 	s := &Store{path: path, reads: newPool(reads), lists: newListPool(lists), write: newWriter(writes, o)}
+	s.reads.took, s.lists.took = o.Observe, o.Observe
 	if err := s.probe(ctx, o.Wait); err != nil {
 		return nil, errors.Join(explain(path, err), s.Close())
 	}
