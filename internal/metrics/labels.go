@@ -49,6 +49,9 @@ func methodIndex(method string) int {
 	return 0
 }
 
+// maxStatuses is how many texts of a status there may be.
+const maxStatuses = 64
+
 // lastStatus is the greatest status that is told from others.
 const lastStatus = 511
 

@@ -25,7 +25,7 @@ type Build struct {
 // Metrics counts. Safe for concurrent use.
 type Metrics struct {
 	registry      *prometheus.Registry
-	requests      requests
+	requests      *requests
 	logins        outcomes
 	registrations outcomes
 	hashWait      prometheus.Histogram
@@ -36,10 +36,9 @@ type Metrics struct {
 // maxScrapes is how many scrapes are answered at a time; one more gets 503.
 const maxScrapes = 4
 
-// Buckets, in seconds: from a check answered from memory to a login that
-// waits for others, and from a row to a disk that stalls.
+// Buckets, in seconds: of the gate, and from reading a row to a disk that
+// stalls.
 var (
-	requestBuckets  = []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
 	waitBuckets     = []float64{.0005, .001, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
 	databaseBuckets = []float64{.00001, .000025, .00005, .0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5}
 )
@@ -47,8 +46,7 @@ var (
 // New returns metrics that know these routes: requests for others are counted
 // together, as "other".
 func New(b Build, routes []string) *Metrics {
-	m := &Metrics{registry: prometheus.NewRegistry()}
-	m.requests = newRequests(m.registry, routes)
+	m := &Metrics{registry: prometheus.NewRegistry(), requests: newRequests(routes)}
 	m.logins = newOutcomes(m.registry, "postern_logins_total", "Attempts to log in, by what came of them.", LoginOutcomes)
 	m.registrations = newOutcomes(m.registry, "postern_registrations_total", "Attempts to register, by what came of them.", RegistrationOutcomes)
 	m.hashWait = prometheus.NewHistogram(prometheus.HistogramOpts{
@@ -60,7 +58,7 @@ func New(b Build, routes []string) *Metrics {
 	})
 	m.database = newDatabase(m.registry)
 	m.registry.MustRegister(
-		m.hashWait, m.commitWrites, buildInfo(b),
+		m.requests, m.hashWait, m.commitWrites, buildInfo(b),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m
