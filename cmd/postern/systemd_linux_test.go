@@ -7,21 +7,25 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 )
 
+// socket is a listener or a connection without one.
+type socket interface{ File() (*os.File, error) }
+
 // asService makes a command a service: like systemd, it passes the sockets as
 // descriptors 3 and up, and sets LISTEN_PID to the server's own process.
-func asService(t *testing.T, command *exec.Cmd, listeners ...*net.TCPListener) *exec.Cmd {
+func asService(t *testing.T, command *exec.Cmd, sockets ...socket) *exec.Cmd {
 	t.Helper()
 	service := exec.Command("/bin/sh", append([]string{"-c", `LISTEN_PID=$$ WATCHDOG_PID=$$ exec "$@"`, "sh"}, command.Args...)...)
 	service.Dir = command.Dir
-	service.Env = append(command.Env, "LISTEN_FDS="+string(rune('0'+len(listeners))))
-	for _, l := range listeners {
-		file, err := l.File()
+	service.Env = append(command.Env, "LISTEN_FDS="+strconv.Itoa(len(sockets)))
+	for _, s := range sockets {
+		file, err := s.File()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -121,6 +125,19 @@ func TestAnAddressBesideSystemdsSocketIsAMistake(t *testing.T) {
 		if !strings.Contains(string(output), name) {
 			t.Errorf("no line has %q:\n%s", name, output)
 		}
+	}
+}
+
+func TestASocketThatTakesNoConnectionsIsRefused(t *testing.T) {
+	datagrams, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer datagrams.Close()
+	output, err := asService(t, serveCommand(t, t.TempDir()), openSocket(t), datagrams).CombinedOutput()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != exitFailed || !strings.Contains(string(output), "takes no connections") {
+		t.Errorf("%v, want exit code %d and a reason:\n%s", err, exitFailed, output)
 	}
 }
 

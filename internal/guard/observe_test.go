@@ -70,3 +70,21 @@ func TestAProbeNeedsNoHostAndNoHTTPS(t *testing.T) {
 		t.Errorf("headers %v", w.Header())
 	}
 }
+
+// BenchmarkObserved is what a request pays for being observed: the difference
+// between the two.
+func BenchmarkObserved(b *testing.B) {
+	for name, observe := range map[string]func(string, string, int, time.Duration){
+		"not": nil, "observed": func(string, string, int, time.Duration) {},
+	} {
+		b.Run(name, func(b *testing.B) {
+			g := newGuard(func(s *Settings) { s.Observe, s.Now = observe, time.Now })
+			handler := g.Wrap(func(x *Exchange) { x.Quiet = true; x.Answer(http.StatusOK, "", nil) })
+			w, r := httptest.NewRecorder(), request("GET")
+			b.ReportAllocs()
+			for b.Loop() {
+				handler.ServeHTTP(w, r)
+			}
+		})
+	}
+}
