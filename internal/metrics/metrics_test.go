@@ -7,6 +7,9 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -238,6 +241,36 @@ func TestNamesKeepPrometheusConventions(t *testing.T) {
 		if strings.HasPrefix(p.Metric, "postern_") {
 			t.Errorf("%s: %s", p.Metric, p.Text)
 		}
+	}
+}
+
+// TestTheDocsNameEveryMetric, and none that isn't there.
+func TestTheDocsNameEveryMetric(t *testing.T) {
+	m := newMetrics()
+	m.Request("/api/user/", "GET", 200, time.Millisecond)
+	m.Watch(Sources{
+		Gate: func() Gate { return Gate{} }, Recall: func() Recall { return Recall{} },
+		Sessions: func(context.Context) (int64, error) { return 42, nil },
+	})
+	awaitSessions(t, m, true)
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "operations.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(page), "\n## Metrics\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	documented := map[string]bool{}
+	for _, name := range regexp.MustCompile("\\bpostern_[a-z_]+").FindAllString(section, -1) {
+		documented[name] = true
+	}
+	for name := range scrape(t, m) {
+		if strings.HasPrefix(name, "postern_") && !documented[name] {
+			t.Errorf("%s is not in docs/operations.md", name)
+		}
+		delete(documented, name)
+	}
+	for name := range documented {
+		t.Errorf("docs/operations.md names %s, which there is not", name)
 	}
 }
 
