@@ -260,7 +260,7 @@ func TestTheDocsNameEveryMetric(t *testing.T) {
 	_, section, _ := strings.Cut(string(page), "\n## Metrics\n")
 	section, _, _ = strings.Cut(section, "\n## ")
 	documented := map[string]bool{}
-	for _, name := range regexp.MustCompile("\\bpostern_[a-z_]+").FindAllString(section, -1) {
+	for _, name := range regexp.MustCompile(`\bpostern_[a-z_]+`).FindAllString(section, -1) {
 		documented[name] = true
 	}
 	for name := range scrape(t, m) {
