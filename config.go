@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"regexp"
 	"time"
+
+	"go.opentelemetry.io/otel/trace"
 )
 
 // Config says how a server behaves. The zero value of each field means its
@@ -49,6 +51,10 @@ type Config struct {
 	UnauthenticatedStatus int
 	// Throttle limits attempts to log in and to register; see Throttle.
 	Throttle Throttle
+
+	// TracerProvider makes OpenTelemetry spans of requests, of their hashing
+	// and of their reads and commits. Default: none are made.
+	TracerProvider trace.TracerProvider
 
 	Log  *slog.Logger     // default: none
 	Now  func() time.Time // default time.Now

@@ -118,6 +118,7 @@ type Directory struct {
 	realm  *auth.Realm
 	store  *sqlstore.Store
 	memory *recall.Memory // nil for none
+	gate   *password.Gate
 }
 
 // OpenDirectory opens the database for administration only. It does not
@@ -134,7 +135,7 @@ func OpenDirectory(ctx context.Context, c Config) (*Directory, error) {
 	if err := errors.Join(m...); err != nil {
 		return nil, err
 	}
-	return openDirectory(ctx, c, false)
+	return openDirectory(ctx, c, nil)
 }
 
 // Flush writes the last-seen times that wait to be written, which happens by

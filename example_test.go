@@ -115,3 +115,36 @@ func ExampleConfig_Weaknesses() {
 	// postern.W005 POSTERN_ALLOWED_HOSTS="*": any Host header is believed, in redirects and as an origin of our own; name the hosts, such as "auth.example.com"
 	// postern.W021 POSTERN_SECURE_HSTS_SECONDS="3600": browsers forget it before the next visit; 31536000, a year
 }
+
+// A program's own listener for its operators, beside the one for everybody.
+func ExampleServer_OperationsHandler() {
+	dir, err := os.MkdirTemp("", "postern-example")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	srv, err := postern.Open(context.Background(), postern.Config{
+		Database:     "sqlite:" + filepath.Join(dir, "app.sqlite3"),
+		SecretKey:    "in production: os.Getenv, or a file only you can read",
+		AllowedHosts: []string{"example.com"},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer srv.Close()
+
+	operators := httptest.NewServer(srv.OperationsHandler())
+	defer operators.Close()
+	for _, path := range []string{"/-/live", "/-/ready"} {
+		answer, err := http.Get(operators.URL + path)
+		if err != nil {
+			log.Fatal(err)
+		}
+		defer answer.Body.Close()
+		body, _ := io.ReadAll(answer.Body)
+		fmt.Println(answer.StatusCode, strings.TrimSpace(string(body)))
+	}
+	// Output:
+	// 200 {"status":"live"}
+	// 200 {"status":"ready"}
+}

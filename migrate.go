@@ -29,7 +29,7 @@ func Migrations(ctx context.Context, c Config) ([]Migration, error) {
 }
 
 func migrations(ctx context.Context, c Config, apply bool) (_ []Migration, err error) {
-	store, err := openStore(ctx, c, nil)
+	store, err := openStore(ctx, c, nil, nil)
 	if err != nil {
 		return nil, err
 	}

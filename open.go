@@ -15,6 +15,8 @@ import (
 	"github.com/postern-auth/postern/internal/auth"
 	"github.com/postern-auth/postern/internal/django"
 	"github.com/postern-auth/postern/internal/guard"
+	"github.com/postern-auth/postern/internal/metrics"
+	"github.com/postern-auth/postern/internal/ops"
 	"github.com/postern-auth/postern/internal/password"
 	"github.com/postern-auth/postern/internal/recall"
 	"github.com/postern-auth/postern/internal/sqlstore"
@@ -26,8 +28,10 @@ const maxBody = 1 << 20
 // Server answers the five endpoints and protects pages. Safe for concurrent use.
 type Server struct {
 	*Directory
-	guard *guard.Guard
-	api   *api.API
+	guard     *guard.Guard
+	api       *api.API
+	metrics   *metrics.Metrics
+	readiness *ops.Readiness
 }
 
 // Open connects the database, migrates it unless c.NoMigrate, and returns a
@@ -38,14 +42,20 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	d, err := openDirectory(ctx, c.withDefaults(), true)
+	i := newInstruments(c.TracerProvider)
+	d, err := openDirectory(ctx, c.withDefaults(), i)
 	if err != nil {
 		return nil, err
 	}
 	c = d.config
+	i.watch(d)
+	settings := c.guardSettings()
+	settings.Observe, settings.Trace = i.metrics.Request, i.traceRequest()
 	return &Server{
 		Directory: d,
-		guard:     guard.New(c.guardSettings()),
+		guard:     guard.New(settings),
+		metrics:   i.metrics,
+		readiness: ops.NewReadiness(c.Log, d.checks()...),
 		api: api.New(api.Options{
 			Realm:                 d.realm,
 			UnauthenticatedStatus: c.UnauthenticatedStatus,
@@ -54,6 +64,8 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 			LoginByAddress:        c.throttle(c.Throttle.Login),
 			LoginByAccount:        c.accountThrottle(c.Throttle.LoginAccount),
 			RegisterByAddress:     c.throttle(c.Throttle.Register),
+			LoginOutcome:          i.metrics.Login,
+			RegisterOutcome:       i.metrics.Registration,
 		}),
 	}, nil
 }
@@ -62,9 +74,11 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 // /api/protected/, and 404 for every other path.
 func (s *Server) Handler() http.Handler { return s.guard.Wrap(s.api.Serve) }
 
-// openDirectory expects a configuration with its defaults. A server also
-// keeps house: it writes last-seen times and clears expired sessions.
-func openDirectory(ctx context.Context, c Config, keepHouse bool) (*Directory, error) {
+// openDirectory expects a configuration with its defaults. A server, which
+// has instruments, also keeps house: it writes last-seen times and clears
+// expired sessions.
+func openDirectory(ctx context.Context, c Config, i *instruments) (*Directory, error) {
+	isServer := i != nil
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -78,8 +92,8 @@ func openDirectory(ctx context.Context, c Config, keepHouse bool) (*Directory, e
 	if err != nil {
 		return nil, fmt.Errorf("set up password hashing: %w", err)
 	}
-	memory := c.memory(keepHouse)
-	store, err := openStore(ctx, c, memory)
+	memory := c.memory(isServer)
+	store, err := openStore(ctx, c, memory, i)
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +108,7 @@ func openDirectory(ctx context.Context, c Config, keepHouse bool) (*Directory, e
 	o := auth.Options{
 		Users: store, Sessions: store,
 		Hashing:    hashing,
-		Gate:       password.NewGate(password.GateOptions{Workers: c.Passwords.Workers, Queue: c.Passwords.Queue, Wait: c.Passwords.QueueWait, LowPriority: keepHouse && c.Passwords.LowPriority}),
+		Gate:       c.gate(isServer),
 		Validators: password.Validators(c.Passwords.MinLength),
 		WarnOnly:   c.Passwords.WarnOnly,
 		SecretKeys: append([]string{c.SecretKey}, c.SecretKeyFallbacks...),
@@ -102,18 +116,26 @@ func openDirectory(ctx context.Context, c Config, keepHouse bool) (*Directory, e
 			Age: c.Session.Age, Idle: c.Session.IdleTimeout, Absolute: c.Session.AbsoluteAge,
 			Sliding: c.Session.SaveEveryRequest, PerUser: c.Session.Limit,
 		},
-		KeepHouse: keepHouse,
+		KeepHouse: isServer,
 		Answer:    api.UserAnswer,
 		Now:       c.Now, Rand: c.Rand, Log: c.Log,
 	}
 	if memory != nil {
 		o.Memory = memory
 	}
+	i.instrument(&o, store)
 	realm, err := auth.New(ctx, o)
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
-	return &Directory{config: c, realm: realm, store: store, memory: memory}, nil
+	return &Directory{config: c, realm: realm, store: store, memory: memory, gate: o.Gate}, nil
+}
+
+func (c *Config) gate(isServer bool) *password.Gate {
+	p := &c.Passwords
+	return password.NewGate(password.GateOptions{
+		Workers: p.Workers, Queue: p.Queue, Wait: p.QueueWait, LowPriority: isServer && p.LowPriority,
+	})
 }
 
 // memory is what a server remembers sessions in, nil for none.
@@ -125,7 +147,7 @@ func (c *Config) memory(isServer bool) *recall.Memory {
 }
 
 // openStore opens the home of users and sessions, whose news memory hears.
-func openStore(ctx context.Context, c Config, memory *recall.Memory) (*sqlstore.Store, error) {
+func openStore(ctx context.Context, c Config, memory *recall.Memory, i *instruments) (*sqlstore.Store, error) {
 	path, err := databasePath(c.Database)
 	if err != nil {
 		return nil, &ConfigError{Setting: "POSTERN_DATABASE_URL", Value: withoutCredentials(c.Database), Problem: err.Error()}
@@ -133,6 +155,9 @@ func openStore(ctx context.Context, c Config, memory *recall.Memory) (*sqlstore.
 	o := sqlstore.Options{Now: c.Now}
 	if memory != nil {
 		o.News, o.Heartbeat = memory.Hear, memory.Heartbeat
+	}
+	if i != nil {
+		o.Observe = i.metrics.Database
 	}
 	return sqlstore.OpenSQLite(ctx, path, o)
 }

@@ -56,6 +56,7 @@ func (s *Server) RequireUser(next http.Handler) http.Handler {
 
 func (s *Server) identify(x *guard.Exchange) (*http.Request, bool) {
 	r := x.Request
+	x.Route = routePage
 	x.Header()["Vary"] = []string{"Cookie, origin"}
 	checked, err := s.check(x)
 	if err != nil {

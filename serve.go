@@ -2,45 +2,155 @@ package postern
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"log/slog"
 	"net"
+	"time"
 
 	"github.com/postern-auth/postern/internal/httpserver"
+	"github.com/postern-auth/postern/internal/ops"
 )
 
-// Listen says where a server listens: on a TCP address, a unix socket, or both.
+// Listen says where a server listens: on a TCP address, a unix socket, or
+// both; and how it stops.
 type Listen struct {
 	Addr       string      // "host:port"
 	UnixSocket string      // path of a socket file
 	SocketMode fs.FileMode // of the socket file; default 0660
 	TLSCert    string      // PEM files; both or neither
 	TLSKey     string
-	// Ready, if set, is called with the addresses once they are open.
+	// AdminAddr, "host:port", is a second address, for operators only, over
+	// plain HTTP: see [Server.OperationsHandler]. "" for none.
+	AdminAddr string
+	// Metrics answers /-/metrics on the main address, for everyone who
+	// reaches it. With an AdminAddr they are answered there only.
+	Metrics bool
+	// Systemd takes the sockets that systemd passes, if it passes any, in
+	// place of Addr and UnixSocket, and tells systemd of start, life and stop.
+	Systemd bool
+	// DrainDelay is how long the server goes on as before, but answers
+	// /-/ready with 503, when it is to stop: the time for load balancers to
+	// notice. Default 0.
+	DrainDelay time.Duration
+	// Ready, if set, is called with the addresses once they are open; that of
+	// AdminAddr is the last.
 	Ready func([]net.Addr)
 }
 
-// Serve listens and answers with Handler until ctx ends, with time-outs on
-// every read and write; then it lets requests under way finish. nil means
-// that every request taken was answered.
+// adminDrain is how long a stop waits for a scrape or a profile under way.
+const adminDrain = time.Second
+
+// Serve listens and answers with Handler, and with the two probes of
+// [Server.OperationsHandler], until ctx ends, with time-outs on every read
+// and write. Then the server is unready for good; after l.DrainDelay it takes
+// no more requests and lets those under way finish. nil means that every
+// request taken was answered.
 func (s *Server) Serve(ctx context.Context, l Listen) error {
-	set(&l.SocketMode, 0o660)
-	log := s.config.Log
-	listeners, err := httpserver.Listen(ctx, httpserver.Options{
-		Addr: l.Addr, UnixSocket: l.UnixSocket, SocketMode: l.SocketMode, TLSCert: l.TLSCert, TLSKey: l.TLSKey, Log: log,
-	})
+	main, admin, err := s.listen(ctx, l)
 	if err != nil {
 		return err
 	}
-	addrs := make([]net.Addr, len(listeners))
-	for i, listener := range listeners {
-		addrs[i] = listener.Addr()
-		log.LogAttrs(ctx, slog.LevelInfo, "listening", slog.String("address", addrs[i].String()))
-	}
+	log := s.config.Log
+	addrs := s.announce(ctx, main, "listening")
+	addrs = append(addrs, s.announce(ctx, admin, "listening for operators")...)
 	if l.Ready != nil {
 		l.Ready(addrs)
 	}
-	err = httpserver.Serve(ctx, listeners, s.Handler(), log)
+	if l.Systemd {
+		s.systemd().Ready(ctx)
+		watched, unwatch := context.WithCancel(context.WithoutCancel(ctx))
+		defer unwatch()
+		go s.systemd().Watchdog(watched, s.readiness.Healthy)
+	}
+	err = s.serve(ctx, l, main, admin)
 	log.LogAttrs(context.WithoutCancel(ctx), slog.LevelInfo, "stopped")
 	return err
+}
+
+func (s *Server) systemd() ops.Systemd { return ops.Systemd{Log: s.config.Log} }
+
+// serve answers on both kinds of listeners; that of operators ends last, so
+// that a stop can be watched.
+func (s *Server) serve(ctx context.Context, l Listen, main, admin []net.Listener) error {
+	log := s.config.Log
+	taking, stopTaking := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopTaking()
+	watching, stopWatching := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWatching()
+	defer context.AfterFunc(ctx, func() {
+		s.drain(taking, l)
+		time.AfterFunc(l.DrainDelay, stopTaking)
+	})()
+	adminEnded := make(chan error, 1)
+	go func() {
+		err := s.serveAdmin(watching, admin)
+		adminEnded <- err
+		if err != nil {
+			stopTaking()
+		}
+	}()
+	err := httpserver.Serve(taking, main, s.public(l.Metrics && l.AdminAddr == ""), httpserver.DrainTimeout, log)
+	stopWatching()
+	return errors.Join(err, <-adminEnded)
+}
+
+// drain makes the coming stop known, to whom it may concern.
+func (s *Server) drain(ctx context.Context, l Listen) {
+	s.readiness.Drain()
+	s.config.Log.LogAttrs(ctx, slog.LevelInfo, "stopping", slog.Duration("drain_delay", l.DrainDelay))
+	if l.Systemd {
+		s.systemd().Stopping(ctx)
+	}
+}
+
+// serveAdmin answers operators until ctx ends. Cutting off a profile then is
+// no failure.
+func (s *Server) serveAdmin(ctx context.Context, admin []net.Listener) error {
+	if len(admin) == 0 {
+		return nil
+	}
+	err := httpserver.Serve(ctx, admin, s.OperationsHandler(), adminDrain, s.config.Log)
+	if ctx.Err() != nil && err != nil {
+		s.config.Log.LogAttrs(ctx, slog.LevelInfo, "an operator's request was cut off", slog.Any("error", err))
+		return nil
+	}
+	return err
+}
+
+// listen opens the main listeners and the operators'.
+func (s *Server) listen(ctx context.Context, l Listen) (main, admin []net.Listener, err error) {
+	o := httpserver.Options{
+		Addr: l.Addr, UnixSocket: l.UnixSocket, SocketMode: l.SocketMode, TLSCert: l.TLSCert, TLSKey: l.TLSKey, Log: s.config.Log,
+	}
+	set(&o.SocketMode, 0o660)
+	if l.Systemd {
+		if o.Passed, err = httpserver.Passed(); err != nil {
+			return nil, nil, err
+		}
+	}
+	if len(o.Passed) > 0 {
+		o.Addr, o.UnixSocket = "", ""
+	}
+	if main, err = httpserver.Listen(ctx, o); err != nil || l.AdminAddr == "" {
+		return main, nil, err
+	}
+	admin, err = httpserver.Listen(ctx, httpserver.Options{Addr: l.AdminAddr, Log: s.config.Log})
+	if err != nil {
+		for _, listener := range main {
+			err = errors.Join(err, listener.Close())
+		}
+		return nil, nil, err
+	}
+	return main, admin, nil
+}
+
+// announce logs the addresses of listeners and returns them.
+func (s *Server) announce(ctx context.Context, listeners []net.Listener, message string) []net.Addr {
+	addrs := make([]net.Addr, len(listeners))
+	for i, listener := range listeners {
+		addrs[i] = listener.Addr()
+		s.config.Log.LogAttrs(ctx, slog.LevelInfo, message, slog.String("address", addrs[i].String()))
+	}
+	return addrs
 }

@@ -2,6 +2,8 @@ package postern_test
 
 import (
 	"context"
+	"io"
+	"log/slog"
 	"net"
 	"net/netip"
 	"path/filepath"
@@ -48,12 +50,19 @@ func openServer(t *testing.T, c postern.Config) *postern.Server {
 // is stopped, gracefully, when the test ends.
 func listen(t *testing.T, srv *postern.Server) (base string) {
 	t.Helper()
+	addrs, _ := listenAs(t, srv, postern.Listen{})
+	return addrs[0]
+}
+
+// listenAs serves on a free loopback port, otherwise as l says, and returns
+// the base URLs and what begins the stop, at the latest at the test's end.
+func listenAs(t *testing.T, srv *postern.Server, l postern.Listen) (bases []string, stop func()) {
+	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	addrs := make(chan []net.Addr, 1)
+	l.Addr, l.Ready = "127.0.0.1:0", func(a []net.Addr) { addrs <- a }
 	done := make(chan error, 1)
-	go func() {
-		done <- srv.Serve(ctx, postern.Listen{Addr: "127.0.0.1:0", Ready: func(a []net.Addr) { addrs <- a }})
-	}()
+	go func() { done <- srv.Serve(ctx, l) }()
 	t.Cleanup(func() {
 		stop()
 		select {
@@ -67,11 +76,13 @@ func listen(t *testing.T, srv *postern.Server) (base string) {
 	})
 	select {
 	case a := <-addrs:
-		return "http://" + a[0].String()
+		for _, addr := range a {
+			bases = append(bases, "http://"+addr.String())
+		}
 	case err := <-done:
 		t.Fatalf("serve: %v", err)
 	}
-	return ""
+	return bases, stop
 }
 
 // startServer opens a server and listens.
@@ -80,3 +91,5 @@ func startServer(t *testing.T, c postern.Config) (*postern.Server, string) {
 	srv := openServer(t, c)
 	return srv, listen(t, srv)
 }
+
+func textLogger(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }

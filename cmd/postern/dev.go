@@ -21,6 +21,7 @@ var devPresets = map[string]string{
 	"THROTTLE":              "off",
 	"SESSION_COOKIE_SECURE": "false",
 	"CSRF_COOKIE_SECURE":    "false",
+	"DRAIN_DELAY":           "0",
 }
 
 func (p *program) devCommand() *cobra.Command {
@@ -60,6 +61,9 @@ func (r *resolved) forDevelopment() {
 	}
 	if !r.failed["ADDR"] && !isLoopback(r.listen.Addr) {
 		r.reject("ADDR", r.listen.Addr, `dev answers to this machine only: use 127.0.0.1, [::1] or localhost, or start "postern serve"`)
+	}
+	if r.listen.AdminAddr != "" && !isLoopback(r.listen.AdminAddr) {
+		r.reject("ADMIN_ADDR", r.listen.AdminAddr, `dev answers to this machine only: use 127.0.0.1, [::1] or localhost, or start "postern serve"`)
 	}
 	if r.config.SecretKey == "" && !r.failed["SECRET_KEY"] {
 		r.generated = true

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"os"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -26,6 +28,7 @@ func (p *program) serveCommand() *cobra.Command {
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		r := b.resolve()
 		r.checkListening()
+		r.useSystemd()
 		r.validate()
 		if err := r.err(); err != nil {
 			return err
@@ -54,11 +57,38 @@ func (r *resolved) checkListening() {
 	}
 }
 
+// useSystemd takes the sockets that systemd passes, and tells it of start and
+// stop. Where a unit names the sockets, a setting that names others is a
+// mistake.
+func (r *resolved) useSystemd() {
+	r.listen.Systemd = true
+	if !socketsPassed(environment(r.bound.program.environ)) {
+		return
+	}
+	for _, name := range []string{"ADDR", "UNIX_SOCKET", "UNIX_SOCKET_MODE"} {
+		if r.isSet(name) {
+			r.reject(name, "", "is set, but systemd passes sockets to listen on; set it, or use the .socket unit")
+		}
+	}
+}
+
+// socketsPassed reports whether systemd passes sockets to this process, by
+// sd_listen_fds(3).
+func socketsPassed(env map[string]string) bool {
+	count, err := strconv.Atoi(env["LISTEN_FDS"])
+	return err == nil && count > 0 && env["LISTEN_PID"] == strconv.Itoa(os.Getpid())
+}
+
 // startServer opens the database and serves until ctx ends.
 func (p *program) startServer(ctx context.Context, r *resolved, w welcome) (err error) {
 	log := p.logger(r)
 	r.config.Log = log
 	r.config.Passwords.LowPriority = true
+	endTraces, err := r.trace(ctx, environment(p.environ), log)
+	if err != nil {
+		return err
+	}
+	defer endTraces()
 	server, err := postern.Open(ctx, r.config)
 	if err != nil {
 		return err
@@ -66,6 +96,9 @@ func (p *program) startServer(ctx context.Context, r *resolved, w welcome) (err 
 	defer func() { err = errors.Join(err, server.Close()) }()
 	if w.warning != "" {
 		log.LogAttrs(ctx, slog.LevelWarn, w.warning)
+	}
+	if l := r.listen.AdminAddr; l != "" && !isLoopback(l) {
+		log.LogAttrs(ctx, slog.LevelWarn, "metrics and profiles are open to whoever reaches the admin address", slog.String("address", l))
 	}
 	r.listen.Ready = func(addrs []net.Addr) { p.welcome(w, r, addrs) }
 	return server.Serve(ctx, r.listen)

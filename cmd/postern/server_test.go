@@ -57,15 +57,28 @@ func (b *lockedBuffer) String() string {
 // waits until it listens.
 func startServer(t *testing.T, dir string, args ...string) *server {
 	t.Helper()
+	args = append([]string{"--addr", "127.0.0.1:0", "--drain-delay", "0"}, args...)
+	return startCommand(t, serveCommand(t, dir, args...))
+}
+
+// serveCommand is "postern serve" on the database in dir, not yet started.
+func serveCommand(t *testing.T, dir string, args ...string) *exec.Cmd {
+	t.Helper()
 	path, err := exec.LookPath("postern")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &server{t: t, exited: make(chan error, 1)}
-	s.command = exec.Command(path, append([]string{"serve", "--addr", "127.0.0.1:0", "--database", "sqlite:" + filepath.Join(dir, "db"),
+	command := exec.Command(path, append([]string{"serve", "--database", "sqlite:" + filepath.Join(dir, "db"),
 		"--allowed-hosts", "127.0.0.1", "--throttle", "off", "--log-format", "json"}, args...)...)
-	s.command.Dir = dir
-	s.command.Env = append(os.Environ(), append([]string{"POSTERN_SECRET_KEY=" + testSecret}, cheapHashing...)...)
+	command.Dir = dir
+	command.Env = append(os.Environ(), append([]string{"POSTERN_SECRET_KEY=" + testSecret}, cheapHashing...)...)
+	return command
+}
+
+// startCommand starts a server and waits until it listens.
+func startCommand(t *testing.T, command *exec.Cmd) *server {
+	t.Helper()
+	s := &server{t: t, command: command, exited: make(chan error, 1)}
 	stderr, err := s.command.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -312,6 +312,16 @@ func TestDevAnswersToThisMachineOnly(t *testing.T) {
 	}
 }
 
+func TestDevKeepsOperatorsOnThisMachineToo(t *testing.T) {
+	for address, want := range map[string]string{"127.0.0.1:0": "", "0.0.0.0:9000": "--admin-addr"} {
+		r := resolveWith(t, []string{"--admin-addr", address}, nil, "")
+		r.forDevelopment()
+		if err := r.err(); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want a mistake in %q", address, err, want)
+		}
+	}
+}
+
 func TestANearNameIsSuggestedAndAFarOneIsNot(t *testing.T) {
 	for name, want := range map[string]string{
 		"POSTERN_ALLOWED_HOST":        "; did you mean POSTERN_ALLOWED_HOSTS?",

@@ -30,6 +30,7 @@ const (
 	groupPasswords = "Passwords"
 	groupSecurity  = "Security"
 	groupLog       = "Log"
+	groupOps       = "Operations"
 )
 
 const (
@@ -247,6 +248,16 @@ var table = []setting{
 	{name: "LOG_LEVEL", group: groupLog, hint: "LEVEL", preset: "info", choices: logLevels,
 		usage: "debug, info, warn or error",
 		set:   logLevel(func(o *options) *slog.Level { return &o.logLevel })},
+
+	{name: "ADMIN_ADDR", group: groupOps, hint: "HOST:PORT", absent: "none",
+		usage: "second TCP address, for operators only: probes, metrics and profiles over plain HTTP; port 0 takes a free one",
+		set:   orUnset(address(func(o *options) *string { return &o.listen.AdminAddr }))},
+	{name: "METRICS", group: groupOps, preset: "false",
+		usage: "answer /-/metrics on the main address, for everyone who reaches it, when there is no admin address",
+		set:   boolean(func(o *options) *bool { return &o.listen.Metrics })},
+	{name: "DRAIN_DELAY", group: groupOps, hint: "DURATION", preset: "3s",
+		usage: "how long a server that is told to stop goes on, but answers /-/ready with 503, before it takes no more requests",
+		set:   duration(func(o *options) *time.Duration { return &o.listen.DrainDelay }, 0)},
 }
 
 // Words that a setting may be.

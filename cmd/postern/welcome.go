@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 
 	"golang.org/x/term"
@@ -24,7 +25,12 @@ func (p *program) welcome(w welcome, r *resolved, addrs []net.Addr) {
 	if r.config.Database != defaultDatabase {
 		create += " --database " + withoutPassword(r.config.Database)
 	}
-	rows := [][]string{{"  address", strings.Join(urls(addrs, r.listen.TLSCert != ""), "  ")}}
+	var rows [][]string
+	if last := len(addrs) - 1; r.listen.AdminAddr != "" {
+		rows = append(rows, []string{"  operators", urls(addrs[last:], false)[0]})
+		addrs = addrs[:last]
+	}
+	rows = slices.Insert(rows, 0, []string{"  address", strings.Join(urls(addrs, r.listen.TLSCert != ""), "  ")})
 	rows = append(rows,
 		[]string{"  database", withoutPassword(r.config.Database)},
 		[]string{"  superuser", create},

@@ -29,6 +29,9 @@ type Options struct {
 	// The throttles, by address and by account; nil lets everything through.
 	LoginByAddress, RegisterByAddress *guard.Throttle
 	LoginByAccount                    *guard.AccountThrottle
+	// LoginOutcome and RegisterOutcome, if set, are told what came of each
+	// attempt: one of the outcomes in outcome.go.
+	LoginOutcome, RegisterOutcome func(outcome string)
 }
 
 // API answers the endpoints under /api/.
@@ -45,14 +48,15 @@ type endpoint struct {
 	private bool   // needs a session
 	allow   []string
 	act     func(a *API, e *exchange) error
+	outcome func(string) // told what came of the act; nil: nobody asks
 }
 
 // New returns the API.
 func New(o Options) *API {
 	a := &API{Options: o, endpoints: make(map[string]*endpoint)}
 	for _, e := range []*endpoint{
-		{path: "/api/register/", name: "Register Api", method: http.MethodPost, act: (*API).serveRegister},
-		{path: "/api/login/", name: "Login Api", method: http.MethodPost, act: (*API).serveLogin},
+		{path: "/api/register/", name: "Register Api", method: http.MethodPost, act: (*API).serveRegister, outcome: o.RegisterOutcome},
+		{path: "/api/login/", name: "Login Api", method: http.MethodPost, act: (*API).serveLogin, outcome: o.LoginOutcome},
 		{path: "/api/logout/", name: "Logout Api", method: http.MethodPost, private: true, act: (*API).serveLogout},
 		{path: "/api/user/", name: "User Status Api", method: http.MethodGet, private: true, act: (*API).serveUser},
 		{path: "/api/protected/", name: "Protected Api", method: http.MethodGet, private: true, act: (*API).serveProtected},
@@ -71,6 +75,7 @@ func (a *API) Serve(x *guard.Exchange) {
 	x.Request.Method = strings.ToUpper(x.Request.Method) // as WSGI servers and Django do
 	path := x.Request.URL.Path
 	if e, ok := a.endpoints[path]; ok {
+		x.Route = e.path
 		of := exchanges.Get().(*exchange)
 		*of = exchange{Exchange: x, endpoint: e}
 		a.dispatch(of)
@@ -136,7 +141,11 @@ func (a *API) dispatch(e *exchange) {
 	}
 	e.accepted = accepted
 	h["Vary"] = varyAcceptCookieOrigin
-	if err := a.answer(e); err != nil {
+	err = a.answer(e)
+	if told := e.endpoint.outcome; told != nil && e.Request.Method == e.endpoint.method {
+		told(outcomeOf(e.Request.Context(), err))
+	}
+	if err != nil {
 		a.fail(e, err)
 	}
 }

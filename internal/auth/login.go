@@ -58,7 +58,7 @@ func (r *Realm) verify(ctx context.Context, from netip.Addr, user *User, name, p
 		upgraded string
 		hashErr  error
 	)
-	err := r.gate.Do(ctx, from, func() {
+	err := r.admit(ctx, from, func() {
 		if user == nil {
 			r.hashing.Decoy(plain, name)
 			return

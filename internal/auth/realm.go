@@ -31,6 +31,11 @@ type Options struct {
 	Memory Memory
 	// Answer renders a user once for the checks of its sessions: Known.Answer.
 	Answer func(*User) []byte
+	// HashWait, if set, is told how long admitted hashing waited at the gate.
+	HashWait func(time.Duration)
+	// Step, if set, is called as a step of an act begins ("wait to hash",
+	// "hash"), and the function it returns as the step ends: for traces.
+	Step func(ctx context.Context, name string) (end func())
 	// KeepHouse has the realm write last-seen times and delete expired
 	// sessions in the background.
 	KeepHouse bool
@@ -53,6 +58,8 @@ type Realm struct {
 	touchEvery time.Duration
 	memory     Memory
 	answer     func(*User) []byte
+	hashWait   func(time.Duration)
+	step       func(context.Context, string) func()
 	now        func() time.Time
 	rand       io.Reader
 	log        *slog.Logger
@@ -80,6 +87,7 @@ func New(ctx context.Context, o Options) (*Realm, error) {
 		users: o.Users, sessions: o.Sessions, hashing: o.Hashing, gate: o.Gate,
 		validators: o.Validators, warnOnly: o.WarnOnly, keys: o.SecretKeys, policy: o.Policy,
 		touchEvery: o.Policy.TouchEvery(), memory: o.Memory, answer: o.Answer,
+		hashWait: o.HashWait, step: o.Step,
 		now: o.Now, rand: o.Rand, log: o.Log,
 		seen:    newSeen(),
 		stopped: make(chan struct{}),
@@ -132,7 +140,7 @@ func (r *Realm) Close(ctx context.Context) error {
 // hash runs the work of hashing a password through the gate; from is the
 // address that asks for it.
 func (r *Realm) hash(ctx context.Context, from netip.Addr, plain string) (encoded string, err error) {
-	gateErr := r.gate.Do(ctx, from, func() { encoded, err = r.hashing.Hash(plain) })
+	gateErr := r.admit(ctx, from, func() { encoded, err = r.hashing.Hash(plain) })
 	if err := errors.Join(gateErr, err); err != nil {
 		return "", fmt.Errorf("hash the password: %w", err)
 	}

@@ -33,6 +33,14 @@ type Settings struct {
 	Log      *slog.Logger
 	Now      func() time.Time
 	NewToken func() (string, error) // a CSRF secret for a client without a session
+
+	// Observe, if set, is told of each request at its end. The route is
+	// Exchange.Route; a status of 0 means that the request was broken off
+	// without an answer. It must cost next to nothing.
+	Observe func(route, method string, status int, took time.Duration)
+	// Trace, if set, is shown each request as it enters; what it returns
+	// takes its place. The function that comes with it is called at the end.
+	Trace func(*http.Request) (*http.Request, func(*Exchange))
 }
 
 // Guard holds the rules. Safe for concurrent use.
@@ -75,6 +83,20 @@ func (g *Guard) Middleware(decide func(x *Exchange) (*http.Request, bool), next 
 	})
 }
 
+// Probe returns the guarded form of a handler for supervisors. They ask by
+// address, over http, from inside: neither the allowed hosts nor the redirect
+// to https apply, and no origin gets to read the answer. Their requests are
+// logged at debug, whatever the status.
+func (g *Guard) Probe(route string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		x := g.enter(w, r)
+		defer g.leave(x)
+		x.Route, x.probe = route, true
+		g.setSecurityHeaders(x)
+		next.ServeHTTP(x, x.Request)
+	})
+}
+
 func (g *Guard) admit(x *Exchange, next Handler) {
 	g.setSecurityHeaders(x)
 	if g.cors.preflight(x) {
@@ -108,17 +130,28 @@ type Exchange struct {
 	UserID int64
 	// Quiet lowers the log line of a success from info to debug.
 	Quiet bool
+	// Route is the pattern that the request's path matched, "" for none; set
+	// by who knows the paths, for what is counted. Never what a client sent.
+	Route string
 
 	guard   *Guard
 	id      string
 	status  int
 	written int64
 	started time.Time
+	probe   bool
+	traced  func(*Exchange) // nil: not traced
 }
+
+// Status is that of the answer, 0 before it has begun.
+func (x *Exchange) Status() int { return x.status }
 
 func (g *Guard) enter(w http.ResponseWriter, r *http.Request) *Exchange {
 	x := g.pool.Get().(*Exchange)
 	*x = Exchange{ResponseWriter: w, Request: r, guard: g, started: g.set.Now()}
+	if g.set.Trace != nil {
+		x.Request, x.traced = g.set.Trace(r)
+	}
 	g.resolveProxy(x)
 	return x
 }
@@ -128,11 +161,24 @@ func (g *Guard) leave(x *Exchange) {
 	if cause := recover(); cause != nil {
 		abort = g.recovered(x, cause)
 	}
+	if x.status == 0 && !abort {
+		x.status = http.StatusOK // what net/http answers for a handler that wrote nothing
+	}
 	g.logRequest(x)
+	g.observe(x)
 	*x = Exchange{}
 	g.pool.Put(x)
 	if abort {
 		panic(http.ErrAbortHandler)
+	}
+}
+
+func (g *Guard) observe(x *Exchange) {
+	if g.set.Observe != nil {
+		g.set.Observe(x.Route, x.Request.Method, x.status, g.set.Now().Sub(x.started))
+	}
+	if x.traced != nil {
+		x.traced(x)
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 func (g *Guard) logRequest(x *Exchange) {
 	level := slog.LevelInfo
 	switch {
+	case x.probe:
+		level = slog.LevelDebug
 	case x.status >= http.StatusInternalServerError:
 		level = slog.LevelError
 	case x.Quiet && x.status < http.StatusBadRequest:

@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"time"
 )
 
@@ -32,6 +33,8 @@ const (
 
 // Options is where and how to listen.
 type Options struct {
+	// Passed are listeners that are open already; TLS applies to them too.
+	Passed     []net.Listener
 	Addr       string      // "host:port"; "" when UnixSocket is set
 	UnixSocket string      // path of a socket file, "" for none
 	SocketMode fs.FileMode // of the socket file
@@ -42,7 +45,7 @@ type Options struct {
 
 // Listen opens the listeners. An error says which address or file is wrong.
 func Listen(ctx context.Context, o Options) (_ []net.Listener, err error) {
-	var listeners []net.Listener
+	listeners := slices.Clone(o.Passed)
 	defer func() {
 		if err != nil {
 			closeAll(listeners)
@@ -115,9 +118,9 @@ func closeAll(listeners []net.Listener) {
 }
 
 // Serve answers on the listeners until ctx ends; then it takes no new
-// requests, lets those under way finish (DrainTimeout at most) and returns.
-// nil means that every request taken was answered.
-func Serve(ctx context.Context, listeners []net.Listener, handler http.Handler, log *slog.Logger) error {
+// requests, lets those under way finish, for drain at most, and returns. nil
+// means that every request taken was answered.
+func Serve(ctx context.Context, listeners []net.Listener, handler http.Handler, drain time.Duration, log *slog.Logger) error {
 	server := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: ReadHeaderTimeout,
@@ -133,16 +136,16 @@ func Serve(ctx context.Context, listeners []net.Listener, handler http.Handler, 
 	}
 	select {
 	case err := <-failed:
-		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), DrainTimeout)
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
 		defer cancel()
 		return errors.Join(fmt.Errorf("serve: %w", err), server.Shutdown(closing))
 	case <-ctx.Done():
 	}
-	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), DrainTimeout)
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
 	defer cancel()
 	if err := server.Shutdown(closing); err != nil {
 		server.Close()
-		return fmt.Errorf("stop: requests were still under way after %s: %w", DrainTimeout, err)
+		return fmt.Errorf("stop: requests were still under way after %s: %w", drain, err)
 	}
 	return nil
 }

@@ -29,9 +29,6 @@ type GateOptions struct {
 	// processors from the rest. It is for a process that is a server and
 	// nothing else; it has an effect on Linux only.
 	LowPriority bool
-	// OnWait, if set, is told how long each one waited that was admitted. It
-	// must be quick.
-	OnWait func(time.Duration)
 }
 
 // Gate admits the heavy work of hashing, a bounded number at a time. Who has
@@ -43,7 +40,6 @@ type Gate struct {
 	queue       int
 	wait        time.Duration
 	lowPriority bool
-	onWait      func(time.Duration)
 
 	mu      sync.Mutex
 	running int
@@ -74,7 +70,6 @@ type line struct {
 type job struct {
 	work    func()
 	from    netip.Addr
-	since   time.Time
 	waiting bool // in its line; under the gate's lock
 	// The rest is for the caller to read once done is closed.
 	done     chan struct{}
@@ -98,7 +93,7 @@ func NewGate(o GateOptions) *Gate {
 		makeRoom(o.Workers)
 	}
 	return &Gate{
-		workers: o.Workers, queue: o.Queue, wait: o.Wait, lowPriority: o.LowPriority, onWait: o.OnWait,
+		workers: o.Workers, queue: o.Queue, wait: o.Wait, lowPriority: o.LowPriority,
 		lines: make(map[netip.Addr]*line),
 	}
 }
@@ -114,9 +109,6 @@ func (g *Gate) Do(ctx context.Context, from netip.Addr, work func()) error {
 		return err
 	}
 	j := &job{work: work, from: neighbourhood(from), done: make(chan struct{})}
-	if g.onWait != nil {
-		j.since = time.Now()
-	}
 	if err := g.enter(j); err != nil {
 		return err
 	}
@@ -310,9 +302,6 @@ func (g *Gate) run(j *job) {
 		}
 		close(j.done)
 	}()
-	if g.onWait != nil {
-		g.onWait(time.Since(j.since))
-	}
 	j.work()
 	returned = true
 }

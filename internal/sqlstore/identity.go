@@ -26,6 +26,7 @@ type identities struct {
 	wait  time.Duration // for a lock
 	slots chan struct{} // holds an element for each connection that is in use
 	ended chan struct{} // closed when no more reads may begin
+	took  observer
 	end   sync.Once
 
 	mu   sync.Mutex
@@ -273,6 +274,7 @@ func (r *identityReader) copyText(column int) {
 
 // Identity implements auth.SessionStore.
 func (s *Store) Identity(ctx context.Context, id auth.SessionID) (*auth.Identity, error) {
+	defer s.identities.took.since(time.Now(), "read", 1)
 	identity, err := s.identities.read(ctx, &id)
 	if err != nil && !errors.Is(err, auth.ErrNoSession) {
 		return nil, fmt.Errorf("load session: %w", err)

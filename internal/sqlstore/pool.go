@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/postern-auth/postern/internal/auth"
 )
@@ -15,6 +16,7 @@ import (
 type pool struct {
 	db   *sql.DB
 	stop bool // a read that takes long ends with its context
+	took observer
 
 	mu       sync.RWMutex
 	prepared map[string]*sql.Stmt
@@ -54,6 +56,7 @@ func (p *pool) row(ctx context.Context, query string, args []any) scanner {
 	if err != nil {
 		return failed{err}
 	}
+	defer p.took.since(time.Now(), "read", 1)
 	return explained{stmt.QueryRowContext(ctx, args...)}
 }
 
@@ -63,6 +66,7 @@ func (p *pool) each(ctx context.Context, query string, args []any, scan func(sca
 	if err != nil {
 		return err
 	}
+	defer p.took.since(time.Now(), "list", 1)
 	rows, err := stmt.QueryContext(ctx, args...)
 	if err != nil {
 		return classify(err)

@@ -57,6 +57,7 @@ func OpenSQLite(ctx context.Context, path string, o Options) (*Store, error) {
 		path: path, reads: newPool(reads), lists: newListPool(lists),
 		identities: newIdentities(path, readers), write: newWriter(writes, o),
 	}
+	s.reads.took, s.lists.took, s.identities.took = o.Observe, o.Observe, o.Observe
 	if err := s.probe(ctx, o.Wait); err != nil {
 		return nil, errors.Join(explain(path, err), s.Close())
 	}

@@ -40,6 +40,10 @@ type Options struct {
 	// to which all that any process has committed has been told to News.
 	// While the database can't be asked, it is not called.
 	Heartbeat func(began time.Time)
+	// Observe, if set, is told how long the database took for an operation:
+	// "read" (of one row), "list" or "commit", and how many writes shared the
+	// commit (1 for reads).
+	Observe func(operation string, writes int, took time.Duration)
 	// Now is the clock of Heartbeat; default time.Now.
 	Now func() time.Time
 }

@@ -7,6 +7,6 @@ var statements = []string{
 	deleteUserGroups, deleteUserPermissions, deleteUser, selectUsers, selectNewestUsers,
 	stampLogin, moveAuthHash, insertSession, pruneSessions,
 	selectIdentity, deleteSession, deleteSessionsOfUser, touchLastSeen, touchExpires,
-	selectSessions, selectSessionsOfUser,
+	selectSessions, selectSessionsOfUser, countSessions,
 	selectExpired, selectIdle, selectOrphans, deleteIfOver,
 }

@@ -45,6 +45,7 @@ type writer struct {
 	db   *sql.DB
 	wait time.Duration
 	news *news // nil if nobody listens
+	took observer
 
 	mu     sync.RWMutex // held for reading while a job enters the queue
 	closed bool
@@ -58,7 +59,7 @@ type writer struct {
 }
 
 func newWriter(db *sql.DB, o Options) *writer {
-	w := &writer{db: db, wait: o.Wait, news: newNews(o), queue: make(chan *job, o.Queue), ended: make(chan struct{})}
+	w := &writer{db: db, wait: o.Wait, news: newNews(o), took: o.Observe, queue: make(chan *job, o.Queue), ended: make(chan struct{})}
 	go w.work()
 	return w
 }
@@ -178,6 +179,7 @@ func (w *writer) transact(first *job, batch []*job) []*job {
 	if !w.begin(first) {
 		return batch
 	}
+	began := time.Now()
 	t := &tx{conn: w.conn, prepared: w.prepared}
 	var lost error // why the whole transaction is undone
 	changed := false
@@ -191,6 +193,7 @@ func (w *writer) transact(first *job, batch []*job) []*job {
 	}
 	if lost == nil && changed {
 		lost = classify(t.command("commit"))
+		w.took.since(began, "commit", len(batch))
 	}
 	if (lost != nil || !changed) && t.command("rollback") != nil {
 		// SQLite has rolled back by itself, or worse: a new connection will
