@@ -142,7 +142,7 @@ func TestMetricsTellTheTruth(t *testing.T) {
 	if hits, misses := f["postern_recall_hits_total"], f["postern_recall_misses_total"]; hits+misses < 5 {
 		t.Errorf("%v hits and %v misses, want a check for each request with a cookie", hits, misses)
 	}
-	awaitFigure(t, admin, "postern_sessions", 1)
+	awaitFigure(t, admin, "postern_sessions", 3)
 }
 
 // awaitFigure scrapes until a figure is right.
