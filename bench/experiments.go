@@ -16,7 +16,10 @@ type experiment struct {
 	run func(*lab, context.Context) ([][]round, error)
 }
 
-const emptyHandler, bareHash, quietMachine = "the empty handler", "the bare hash", "the quiet machine"
+const (
+	emptyHandler, quietMachine = "the empty handler", "the quiet machine"
+	bareHash, libraryHash      = "the bare hash", "the bare hash of golang.org/x/crypto"
+)
 
 // megabyte is 10^6 bytes.
 const megabyte = 1e6
@@ -29,6 +32,7 @@ func experiments() []experiment {
 		{[]figure{{name: "the same, a million sessions stored, a tenth in use", against: "a thousand stored", unit: perSecond, goal: 0.9}}, true, (*lab).manySessions},
 		{[]figure{{name: "the same, random among a million, cold", against: emptyHandler, unit: perSecond, goal: 0.5}}, true, (*lab).coldChecks},
 		{[]figure{{name: "logins", against: bareHash, unit: "logins/s", goal: 0.9}}, false, (*lab).logins},
+		{[]figure{{name: "logins, beside the library", against: libraryHash, unit: "logins/s", goal: 0.9}}, false, (*lab).loginsBesideLibrary},
 		{[]figure{{name: "registrations, durable", against: bareHash, unit: "registrations/s", goal: 0.85}}, false, (*lab).registering},
 		{[]figure{
 			{name: "checks while 64 clients log in without pause", against: quietMachine, unit: perSecond, goal: 0.6},
@@ -114,6 +118,10 @@ func (l *lab) logins(ctx context.Context) ([][]round, error) {
 	return l.besideBareHash(ctx, func() script { return logins(l.few) })
 }
 
+func (l *lab) loginsBesideLibrary(ctx context.Context) ([][]round, error) {
+	return l.besideBareHash(ctx, func() script { return logins(l.few) }, "-library")
+}
+
 func (l *lab) registering(ctx context.Context) ([][]round, error) {
 	return l.besideBareHash(ctx, func() script {
 		l.registrations++
@@ -121,7 +129,7 @@ func (l *lab) registering(ctx context.Context) ([][]round, error) {
 	})
 }
 
-func (l *lab) besideBareHash(ctx context.Context, newScript func() script) ([][]round, error) {
+func (l *lab) besideBareHash(ctx context.Context, newScript func() script, flags ...string) ([][]round, error) {
 	s, err := l.start(l.small)
 	if err != nil {
 		return nil, err
@@ -130,7 +138,7 @@ func (l *lab) besideBareHash(ctx context.Context, newScript func() script) ([][]
 	script := newScript()
 	rounds, err := l.aside(
 		func() (float64, error) { return l.rate(ctx, s, loginClients, script) },
-		func() (float64, error) { return l.bareHash(ctx) })
+		func() (float64, error) { return l.bareHash(ctx, flags...) })
 	return [][]round{rounds}, err
 }
 

@@ -157,9 +157,10 @@ func (l *lab) send(ctx context.Context, s *server, sc script, n int) error {
 	return errors.Join(err, ctx.Err(), t.err())
 }
 
-// bareHash measures hashes a second on all processors.
-func (l *lab) bareHash(ctx context.Context) (float64, error) {
+// bareHash measures hashes a second on all processors, with more flags.
+func (l *lab) bareHash(ctx context.Context, more ...string) (float64, error) {
 	flags := append([]string{"-warm", l.warm.String(), "-for", l.measure.String()}, l.hashFlags...)
+	flags = append(flags, more...)
 	output, err := exec.CommandContext(ctx, l.hash, flags...).Output()
 	if err != nil {
 		return 0, fmt.Errorf("hash: %w", err)

@@ -33,8 +33,8 @@ shows the median of the rounds and, in brackets, the least and the most. Only ra
 processors, and another machine has other numbers.
 
 - **The empty handler** is net/http with nothing set but a handler that sends the same headers and the same body
-  (` + "`bench/empty`" + `). **The bare hash** is golang.org/x/crypto's argon2id on all processors with the parameters that are
-  found in the database (` + "`bench/hash`" + `).
+  (` + "`bench/empty`" + `). **The bare hash** is argon2id on all processors with the parameters that are found in the
+  database (` + "`bench/hash`" + `): Postern's own function, and in a row of its own that of golang.org/x/crypto.
 - **The load** comes from one thread that waits for all connections at once. It takes as little of the processors as wrk
   does, most of it in the kernel; what it takes, it takes from both sides of a ratio.
 - **Checks** are sent over 32 connections that stay open, each the next when it has the answer to the last. **Logins** and

@@ -1,6 +1,6 @@
-// Hash is the baseline of logins and registrations: golang.org/x/crypto's
-// argon2id on every processor, without pause, with nothing around it. It prints
-// how many hashes there were a second.
+// Hash is the baseline of logins and registrations: argon2id on every
+// processor, without pause, with nothing around it; Postern's own function, or
+// that of golang.org/x/crypto. It prints how many hashes there were a second.
 package main
 
 import (
@@ -12,7 +12,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/crypto/argon2"
+	library "golang.org/x/crypto/argon2"
+
+	"github.com/postern-auth/postern/internal/argon2"
 )
 
 // tagLength is that of Django's hasher, in bytes.
@@ -22,6 +24,7 @@ func main() {
 	memory := flag.Uint("memory", 19456, "memory of a hash, in `KiB`")
 	passes := flag.Uint("time", 2, "`passes` over the memory")
 	lanes := flag.Uint("lanes", 1, "`lanes` of a hash")
+	theirs := flag.Bool("library", false, "hash with golang.org/x/crypto")
 	warm := flag.Duration("warm", time.Second, "`time` before the counting begins")
 	span := flag.Duration("for", 3*time.Second, "`time` to count")
 	flag.Parse()
@@ -30,13 +33,18 @@ func main() {
 	}
 
 	password, salt := []byte("a password of usual length"), []byte("a salt of 22 letters..")
+	cost := argon2.Cost{Time: uint32(*passes), Memory: uint32(*memory), Threads: uint32(*lanes)}
+	hash := func() { argon2.Key(argon2.Argon2id, password, salt, cost, tagLength) }
+	if *theirs {
+		hash = func() { library.IDKey(password, salt, cost.Time, cost.Memory, uint8(cost.Threads), tagLength) }
+	}
 	var done atomic.Int64
 	var over atomic.Bool
 	var workers sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		workers.Go(func() {
 			for !over.Load() {
-				argon2.IDKey(password, salt, uint32(*passes), uint32(*memory), uint8(*lanes), tagLength)
+				hash()
 				done.Add(1)
 			}
 		})

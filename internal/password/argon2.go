@@ -7,7 +7,7 @@ import (
 	"io"
 	"strings"
 
-	"golang.org/x/crypto/argon2"
+	"github.com/postern-auth/postern/internal/argon2"
 )
 
 // Argon2Cost is the cost of argon2 (RFC 9106). The default is 19456 KiB, 2
@@ -60,12 +60,12 @@ func (r argon2Recipe) describe() string {
 func (r argon2Recipe) newSalt(random io.Reader) ([]byte, error) { return textSalt(random) }
 
 func (r argon2Recipe) derive(password string, salt []byte) ([]byte, error) {
-	key := argon2.IDKey
+	variety := argon2.Argon2id
 	if r.variety == argon2i {
-		key = argon2.Key
+		variety = argon2.Argon2i
 	}
-	c := r.cost
-	return key([]byte(password), salt, uint32(c.Time), uint32(c.MemoryKiB), uint8(c.Parallelism), uint32(r.tag)), nil
+	cost := argon2.Cost{Time: uint32(r.cost.Time), Memory: uint32(r.cost.MemoryKiB), Threads: uint32(r.cost.Parallelism)}
+	return argon2.Key(variety, []byte(password), salt, cost, r.tag), nil
 }
 
 func (r argon2Recipe) encode(salt, sum []byte) string {
