@@ -54,7 +54,7 @@ func Key(v Variety, password, salt []byte, c Cost, length int) []byte {
 		}
 	}
 	tag := f.end(length)
-	give(f.memory)
+	give(f.piece)
 	return tag
 }
 
@@ -62,6 +62,7 @@ func Key(v Variety, password, salt []byte, c Cost, length int) []byte {
 type filling struct {
 	Cost
 	variety     Variety
+	piece       *piece
 	memory      []block
 	laneLength  uint32 // blocks of a lane
 	segmentSize uint32 // blocks of a lane in a slice
@@ -71,8 +72,9 @@ type filling struct {
 func newFilling(v Variety, c Cost) *filling {
 	c.Time, c.Threads = max(c.Time, 1), max(c.Threads, 1)
 	blocks := max(c.Memory, 2*syncPoints*c.Threads) / (syncPoints * c.Threads) * (syncPoints * c.Threads)
+	p := take(int(blocks))
 	return &filling{
-		Cost: c, variety: v, memory: take(int(blocks)),
+		Cost: c, variety: v, piece: p, memory: p.blocks,
 		laneLength: blocks / c.Threads, segmentSize: blocks / c.Threads / syncPoints,
 	}
 }

@@ -134,6 +134,34 @@ func TestHashesAtTheSameTimeDoNotShareMemory(t *testing.T) {
 	}
 }
 
+func TestSpareMemoryIsBoundedAndGivenBack(t *testing.T) {
+	giveBack()
+	var all []*piece
+	for range maxSpare + 10 {
+		all = append(all, take(16))
+	}
+	for _, p := range all {
+		give(p)
+	}
+	if n := len(spare.pieces); n != maxSpare {
+		t.Errorf("%d pieces are kept", n)
+	}
+	give(take(maxSpareBlocks + 4))
+	for _, p := range spare.pieces {
+		if len(p.blocks) > maxSpareBlocks {
+			t.Error("a piece that is too large is kept")
+		}
+	}
+	give(take(32)) // another size drives the former out
+	if n := len(spare.pieces); n != 1 {
+		t.Errorf("%d pieces are kept after a change of parameters", n)
+	}
+	giveBack()
+	if n := len(spare.pieces); n != 0 {
+		t.Errorf("%d pieces are left", n)
+	}
+}
+
 // BenchmarkKey is a hash of the default cost here and by the library.
 func BenchmarkKey(b *testing.B) {
 	c := Cost{Time: 2, Memory: 19456, Threads: 1}
