@@ -293,7 +293,7 @@ func publicUser(u *auth.User) *User {
 // knownUser is publicUser of the user whose session was checked.
 func knownUser(k *auth.Known) *User {
 	return &User{
-		ID: k.UserID, Username: k.Username, Email: k.Email, FirstName: k.FirstName, LastName: k.LastName,
+		ID: k.UserID, Username: k.Username, Email: k.Email, FirstName: k.FirstName(), LastName: k.LastName(),
 		IsActive: true, IsStaff: k.IsStaff, IsSuperuser: k.IsSuperuser,
 		LastLogin: k.LastLogin(), DateJoined: k.DateJoined(),
 		PasswordHasher: k.Hasher(),

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"strings"
 	"sync/atomic"
 	"time"
 	"unique"
@@ -16,25 +17,24 @@ type Known struct {
 	UserID     int64
 	Username   string
 	Email      string
-	FirstName  string
-	LastName   string
 	CSRFSecret string
 	// Answer is what Options.Answer made of the user, "" without it.
 	Answer      string
 	IsStaff     bool
 	IsSuperuser bool
 
-	hasher     unique.Handle[string]
-	created    int64 // microseconds since 1970
-	joined     int64
-	lastLogin  int64        // 0: never
-	seen       atomic.Int64 // the newest sign of life that is known here
-	expires    atomic.Int64
-	sizeOfText int
+	names     *names // nil when both are empty, as they mostly are
+	hasher    unique.Handle[string]
+	created   int64 // microseconds since 1970
+	joined    int64
+	lastLogin int64        // 0: never
+	seen      atomic.Int64 // the newest sign of life that is known here
+	expires   atomic.Int64
 }
 
-// know makes a Known of what the store tells. All its texts share one piece
-// of memory.
+type names struct{ first, last string }
+
+// know makes a Known of what the store tells.
 func (r *Realm) know(i *Identity) *Known {
 	u, s := &i.User, &i.Session
 	answer := ""
@@ -52,25 +52,50 @@ func (r *Realm) know(i *Identity) *Known {
 	}
 	k.seen.Store(s.LastSeen.UnixMicro())
 	k.expires.Store(s.Expires.UnixMicro())
-	k.setTexts(u.Username, u.Email, u.FirstName, u.LastName, s.CSRFSecret, answer)
+	if u.FirstName != "" || u.LastName != "" {
+		k.names = &names{first: strings.Clone(u.FirstName), last: strings.Clone(u.LastName)}
+	}
+	k.setTexts(u.Username, u.Email, s.CSRFSecret, answer)
 	return k
 }
 
-func (k *Known) setTexts(username, email, firstName, lastName, secret, answer string) {
-	all := username + email + firstName + lastName + secret + answer
-	k.sizeOfText = len(all)
-	next := func(part string) string {
-		taken := all[:len(part)]
-		all = all[len(part):]
-		return taken
+// setTexts keeps the texts in one piece of memory, those that the answer has
+// in it as parts of it.
+func (k *Known) setTexts(username, email, secret, answer string) {
+	all := answer + secret
+	for _, part := range []string{username, email} {
+		if !strings.Contains(all, part) {
+			all += part
+		}
 	}
-	k.Username, k.Email = next(username), next(email)
-	k.FirstName, k.LastName = next(firstName), next(lastName)
-	k.CSRFSecret, k.Answer = next(secret), next(answer)
+	within := func(part string) string {
+		at := strings.Index(all, part)
+		return all[at : at+len(part)]
+	}
+	k.Answer, k.CSRFSecret = all[:len(answer)], all[len(answer):][:len(secret)]
+	k.Username, k.Email = within(username), within(email)
 }
 
-// SizeOfText is how many bytes of text k holds, for who bounds memory.
-func (k *Known) SizeOfText() int { return k.sizeOfText }
+// FirstName is the user's.
+func (k *Known) FirstName() string {
+	if k.names == nil {
+		return ""
+	}
+	return k.names.first
+}
+
+// LastName is the user's.
+func (k *Known) LastName() string {
+	if k.names == nil {
+		return ""
+	}
+	return k.names.last
+}
+
+// SizeOfText is about how many bytes of text k holds, for who bounds memory.
+func (k *Known) SizeOfText() int {
+	return len(k.Answer) + len(k.CSRFSecret) + len(k.Username) + len(k.Email) + len(k.FirstName()) + len(k.LastName())
+}
 
 // Hasher describes how the user's password is hashed; see password.Describe.
 func (k *Known) Hasher() string { return k.hasher.Value() }

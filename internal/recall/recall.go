@@ -24,7 +24,8 @@ const (
 	// MaxSilence is how old the last heartbeat may be: a write of another
 	// process is noticed in that time, or nothing is recalled.
 	MaxSilence = time.Second
-	// MaxAge is the belt to the braces: what was read so long ago is read again.
+	// MaxAge is the belt to the braces: what was read so long ago, and at most a
+	// second longer, is read again.
 	MaxAge = 60 * time.Second
 	// MaxText is the most text, in bytes, of a session that is remembered:
 	// with the number of entries it bounds the memory.
@@ -63,9 +64,12 @@ type set struct {
 type entry struct {
 	known *auth.Known
 	mark  uint64
-	read  int64       // when, in nanoseconds since start
+	read  uint32      // when, in whole seconds since start
 	used  atomic.Bool // since the last search for a place
 }
+
+// isOld reports whether the entry was read longer than MaxAge before at.
+func (e *entry) isOld(at int64) bool { return at > (int64(e.read)+1)*int64(time.Second)+int64(MaxAge) }
 
 // stripe is the lock for writing to some of the sets, and their counters, on
 // cache lines of its own.
@@ -149,7 +153,7 @@ func (m *Memory) Recall(id auth.SessionID, now time.Time) *auth.Known {
 				continue
 			}
 			e := s.entries[i].Load()
-			if e == nil || e.known.SessionID != id || !m.holds(e) || at-e.read > int64(MaxAge) {
+			if e == nil || e.known.SessionID != id || !m.holds(e) || e.isOld(at) {
 				continue
 			}
 			if !e.used.Load() {
@@ -175,14 +179,15 @@ func (m *Memory) Remember(k *auth.Known, mark uint64, now time.Time) {
 	if k.SizeOfText() > MaxText {
 		return
 	}
-	e := &entry{known: k, mark: mark, read: int64(now.Sub(m.start))}
+	at := int64(now.Sub(m.start))
+	e := &entry{known: k, mark: mark, read: uint32(at / int64(time.Second))}
 	if !m.holds(e) { // nor will it ever: spare it the place
 		return
 	}
 	tag, s, own := m.place(k.SessionID)
 	own.writing.Lock()
 	defer own.writing.Unlock()
-	i, former := m.room(s, e, tag)
+	i, former := m.room(s, e, tag, at)
 	switch {
 	case former == nil:
 		own.entries.Add(1)
@@ -196,14 +201,14 @@ func (m *Memory) Remember(k *auth.Known, mark uint64, now time.Time) {
 // room finds the place for an entry in its set: where the same session was,
 // a free one, one whose entry no longer holds, or the first that was not
 // used since the last search (the clock algorithm).
-func (m *Memory) room(s *set, e *entry, tag uint64) (int, *entry) {
+func (m *Memory) room(s *set, e *entry, tag uint64, at int64) (int, *entry) {
 	doubtful := -1
 	for i := range s.entries {
 		former := s.entries[i].Load()
 		if former != nil && former.known.SessionID == e.known.SessionID {
 			return i, former
 		}
-		if doubtful < 0 && (former == nil || !m.holds(former) || e.read-former.read > int64(MaxAge)) {
+		if doubtful < 0 && (former == nil || !m.holds(former) || former.isOld(at)) {
 			doubtful = i
 		}
 	}
@@ -211,7 +216,7 @@ func (m *Memory) room(s *set, e *entry, tag uint64) (int, *entry) {
 		return doubtful, s.entries[doubtful].Load()
 	}
 	// Any place is as good as another to begin at.
-	first := int((tag ^ uint64(e.read)) % ways)
+	first := int((tag ^ uint64(at)) % ways)
 	for turn := range ways {
 		i := (first + turn) % ways
 		former := s.entries[i].Load()
