@@ -309,6 +309,43 @@ func TestTooManySignInsAtOnceAreToldToComeBack(t *testing.T) {
 	}
 }
 
+// One address that keeps the queue full does not keep others out: its own
+// sign-ins make room.
+func TestAFlooderDoesNotShutOthersOut(t *testing.T) {
+	config := testConfig(t)
+	config.Passwords = postern.Passwords{Argon2MemoryKiB: 32 << 10, Argon2Time: 4, Workers: 1, Queue: 8, QueueWait: time.Minute}
+	_, base := startServer(t, config) // it trusts 127.0.0.1 about who asks
+	from := func(address string) int {
+		status, _ := newClient(t, base).do("POST", "/api/login/", map[string]string{"username": "nobody", "password": "x"}, "X-Forwarded-For", address)
+		return status
+	}
+	var over atomic.Bool
+	var busy atomic.Int32
+	var flood sync.WaitGroup
+	for range 24 {
+		flood.Go(func() {
+			for !over.Load() {
+				if from("203.0.113.9") == http.StatusServiceUnavailable {
+					busy.Add(1)
+				}
+			}
+		})
+	}
+	for patience := time.Now().Add(20 * time.Second); busy.Load() == 0 && time.Now().Before(patience); {
+		time.Sleep(time.Millisecond)
+	}
+	for i := range 5 {
+		if status := from(fmt.Sprintf("198.51.100.%d", i+1)); status != http.StatusUnauthorized {
+			t.Errorf("amid the flood: %d", status)
+		}
+	}
+	over.Store(true)
+	flood.Wait()
+	if busy.Load() == 0 {
+		t.Error("the queue was never full: the test has tested nothing")
+	}
+}
+
 func TestUnknownWrongAndInactiveLookTheSame(t *testing.T) {
 	srv, base := startServer(t, testConfig(t))
 	newClient(t, base).register("known")

@@ -37,9 +37,13 @@ type cors struct {
 
 func newCORS(s CORSSettings) cors {
 	c := cors{
-		regexes: s.Regexes, allowAll: s.AllowAll,
+		allowAll: s.AllowAll,
 		headers: []string{strings.Join(s.Headers, ", ")},
 		methods: []string{strings.Join(s.Methods, ", ")},
+	}
+	for _, re := range s.Regexes {
+		// re.match of Python, which the model uses, starts at the beginning.
+		c.regexes = append(c.regexes, regexp.MustCompile(`\A(?:`+re.String()+`)`))
 	}
 	for _, o := range s.Origins {
 		if u, err := django.Urlsplit(o); err == nil {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -218,6 +219,23 @@ func TestCORSAnswersOnlyWhomTheSettingsName(t *testing.T) {
 			if !strings.Contains(h.Get("Vary"), "origin") {
 				t.Errorf("%s from %q: Vary is %q", method, test.origin, h.Get("Vary"))
 			}
+		}
+	}
+}
+
+func TestARegexOfOriginsIsMatchedFromTheBeginning(t *testing.T) {
+	g := newGuard(func(s *Settings) {
+		s.CORS = CORSSettings{Regexes: []*regexp.Regexp{regexp.MustCompile(`https://\w+\.example\.com$|http://local`)}}
+	})
+	for origin, allowed := range map[string]bool{
+		"https://app.example.com":                      true,
+		"http://localhost:3000":                        true,
+		"https://evil.example/https://app.example.com": false,
+		"https://xhttp://local":                        false,
+	} {
+		h := pass(g, request("GET", "Origin", origin), func(x *Exchange) { x.NotFound() }).Header()
+		if got := h.Get("Access-Control-Allow-Origin") != ""; got != allowed {
+			t.Errorf("%s: allowed is %v", origin, got)
 		}
 	}
 }
