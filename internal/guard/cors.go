@@ -38,8 +38,8 @@ type cors struct {
 func newCORS(s CORSSettings) cors {
 	c := cors{
 		allowAll: s.AllowAll,
-		headers: []string{strings.Join(s.Headers, ", ")},
-		methods: []string{strings.Join(s.Methods, ", ")},
+		headers:  []string{strings.Join(s.Headers, ", ")},
+		methods:  []string{strings.Join(s.Methods, ", ")},
 	}
 	for _, re := range s.Regexes {
 		// re.match of Python, which the model uses, starts at the beginning.

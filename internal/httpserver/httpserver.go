@@ -66,6 +66,9 @@ func Listen(ctx context.Context, o Options) (_ []net.Listener, err error) {
 		}
 		listeners = append(listeners, l)
 	}
+	for i, l := range listeners {
+		listeners[i] = lazyListener{l}
+	}
 	if o.TLSCert == "" {
 		return listeners, nil
 	}
