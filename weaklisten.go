@@ -40,6 +40,16 @@ var weakListens = []weakRule[*listening]{
 		values: func(l *listening) []string {
 			return when(l.UnixSocket != "" && l.SocketMode&0o002 != 0 && l.config.TrustUnixPeers, fmt.Sprintf("%04o", l.SocketMode.Perm()))
 		}},
+	{number: 85, setting: "ADMIN_ADDR", why: "metrics and profiles of the process are there for everyone who reaches the address",
+		wayOut: "127.0.0.1:PORT, or an address that only your own machines reach; then silence this",
+		values: func(l *listening) []string {
+			return when(l.AdminAddr != "" && !isLoopback(l.AdminAddr), l.AdminAddr)
+		}},
+	{number: 86, setting: "METRICS", why: "everyone who reaches the main address reads how many log in and fail",
+		wayOut: "false, and POSTERN_ADMIN_ADDR=127.0.0.1:PORT; if a proxy keeps /-/metrics to itself, silence this",
+		values: func(l *listening) []string {
+			return when(l.Metrics && l.AdminAddr == "" && (l.hasProxy() || !isLoopback(l.Addr)), true)
+		}},
 }
 
 func (l *listening) hasTLS() bool { return l.TLSCert != "" }

@@ -39,6 +39,7 @@ func TestAHardenedConfigurationHasNoWeakness(t *testing.T) {
 	}
 	for name, change := range map[string]func(*Config, *Listen){
 		"as it is":                     func(*Config, *Listen) {},
+		"an admin address":             func(_ *Config, l *Listen) { l.AdminAddr, l.Metrics = "127.0.0.1:9000", true },
 		"TLS of its own":               func(c *Config, l *Listen) { c.TrustedProxies, l.Addr, l.TLSCert, l.TLSKey = nil, ":443", "c", "k" },
 		"cookies as the request came":  func(c *Config, _ *Listen) { c.CSRF.Cookie.Secure = SecureAuto },
 		"a hexadecimal key":            func(c *Config, _ *Listen) { c.SecretKey = "9f86d081884c7d659a2feaa0c55ad015" },
@@ -114,6 +115,8 @@ var weakened = map[string]func(*Config, *Listen){
 	"postern.W082": func(c *Config, _ *Listen) { c.TrustedProxies, c.CSRF.Cookie.Secure = nil, SecureAuto },
 	"postern.W083": func(c *Config, _ *Listen) { c.Security.SSLRedirect = false },
 	"postern.W084": func(c *Config, l *Listen) { c.TrustUnixPeers, l.SocketMode = true, 0o666 },
+	"postern.W085": func(_ *Config, l *Listen) { l.AdminAddr = ":9000" },
+	"postern.W086": func(_ *Config, l *Listen) { l.Metrics = true },
 }
 
 func TestEachWeaknessIsFoundByItself(t *testing.T) {
