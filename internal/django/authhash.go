@@ -1,23 +1,37 @@
 package django
 
 import (
-	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
-	"io"
 )
 
 // authHashSalt is AbstractBaseUser._get_session_auth_hash's key_salt.
 const authHashSalt = "django.contrib.auth.models.AbstractBaseUser.get_session_auth_hash"
 
-// saltedHMAC is django.utils.crypto.salted_hmac with SHA-256.
-func saltedHMAC(salt, secret, value string) (sum [sha256.Size]byte) {
+// saltedHMAC is django.utils.crypto.salted_hmac with SHA-256: RFC 2104 in the
+// open, because crypto/hmac allocates its two hashes anew for each sum, and
+// every session that is read from the database asks for one.
+func saltedHMAC(salt, secret, value string) [sha256.Size]byte {
 	key := saltedKey(salt, secret)
-	mac := hmac.New(sha256.New, key[:])
-	io.WriteString(mac, value)
-	mac.Sum(sum[:0])
-	return sum
+	var (
+		inRoom  [sha256.BlockSize + 192]byte // for an encoded password of usual length
+		outRoom [sha256.BlockSize + sha256.Size]byte
+	)
+	inner := sha256.Sum256(append(appendBlock(inRoom[:0], &key, 0x36), value...))
+	return sha256.Sum256(append(appendBlock(outRoom[:0], &key, 0x5c), inner[:]...))
+}
+
+// appendBlock appends a block of pad that is combined with the key at its
+// beginning.
+func appendBlock(to []byte, key *[sha256.Size]byte, pad byte) []byte {
+	for _, b := range key {
+		to = append(to, b^pad)
+	}
+	for range sha256.BlockSize - sha256.Size {
+		to = append(to, pad)
+	}
+	return to
 }
 
 // saltedKey is the key of salted_hmac: the digest of salt and secret together.

@@ -1,6 +1,9 @@
 package django
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"io"
 	"strings"
 	"testing"
 )
@@ -49,6 +52,18 @@ func TestASaltedKeyOfAnyLengthIsTheDigestOfSaltAndSecret(t *testing.T) {
 	for _, n := range []int{0, 1, 127, 128, 192, 1000} {
 		if saltedKey(strings.Repeat("s", n), "key") != saltedKey("", strings.Repeat("s", n)+"key") {
 			t.Errorf("a salt of %d bytes", n)
+		}
+	}
+}
+
+func TestASaltedHMACIsThatOfTheStandardLibrary(t *testing.T) {
+	for _, n := range []int{0, 1, 63, 64, 65, 128, 192, 193, 1000} {
+		value := strings.Repeat("v", n)
+		key := saltedKey("salt", "secret")
+		mac := hmac.New(sha256.New, key[:])
+		io.WriteString(mac, value)
+		if got := saltedHMAC("salt", "secret", value); !hmac.Equal(got[:], mac.Sum(nil)) {
+			t.Errorf("a value of %d bytes", n)
 		}
 	}
 }
