@@ -154,7 +154,7 @@ func openStore(ctx context.Context, c Config, memory *recall.Memory, i *instrume
 	}
 	o := sqlstore.Options{Now: c.Now}
 	if memory != nil {
-		o.News, o.Heartbeat = memory.Hear, memory.Heartbeat
+		o.News, o.Heartbeat = memory.Hear, memory.Listen("database")
 	}
 	if i != nil {
 		o.Observe = i.metrics.Database
