@@ -67,6 +67,9 @@ type Store struct {
 	name string // the database, for errors: without credentials
 	o    Options
 
+	renewing sync.Mutex
+	renewed  time.Time
+
 	sweeping sync.Mutex
 	orphans  time.Time // when orphaned sessions are searched next
 
@@ -157,9 +160,25 @@ func (s *Store) row(ctx context.Context, query string, args []any, scan func(pgx
 	defer cancel()
 	err := scan(s.pool.QueryRow(ctx, query, args...))
 	if isConnectionLost(err) && ctx.Err() == nil {
+		s.renew()
 		err = scan(s.pool.QueryRow(ctx, query, args...))
 	}
 	return classify(err)
+}
+
+// renewAtMost is how often the connections are given up.
+const renewAtMost = 250 * time.Millisecond
+
+// renew gives up the connections that are open: where one is dead, because
+// the server was restarted, others are.
+func (s *Store) renew() {
+	s.renewing.Lock()
+	defer s.renewing.Unlock()
+	if time.Since(s.renewed) < renewAtMost {
+		return
+	}
+	s.renewed = time.Now()
+	s.pool.Reset()
 }
 
 // each reads a list.

@@ -57,7 +57,7 @@ func (s *Store) do(ctx context.Context, work func(*tx) error) error {
 		}
 	}
 	if code(err) == codeReadOnly {
-		s.pool.Reset() // this server was a primary, and is none any more
+		s.renew() // this server was a primary, and is none any more
 	}
 	return classify(err)
 }
@@ -79,6 +79,7 @@ func pause(ctx context.Context, attempt int) bool {
 func (s *Store) begin(ctx context.Context) (pgx.Tx, error) {
 	t, err := s.pool.Begin(ctx)
 	if isConnectionLost(err) && ctx.Err() == nil {
+		s.renew()
 		t, err = s.pool.Begin(ctx)
 	}
 	return t, err

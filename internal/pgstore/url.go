@@ -98,16 +98,13 @@ func takePooler(raw string) (rest string, pooled bool, err error) {
 	}
 }
 
-// reason is the cause of a parser's error, which may show the URL, but masks
-// the password.
+// reason is the cause of a parser's error, without the URL.
 func reason(err error) string {
-	if parse, ok := errors.AsType[*pgconn.ParseConfigError](err); ok {
-		if cause := parse.Unwrap(); cause != nil {
-			if u, ok := errors.AsType[*url.Error](cause); ok {
-				return u.Err.Error()
-			}
-			return cause.Error()
-		}
+	if _, ok := errors.AsType[*url.Error](err); ok { // which may quote a part of the password
+		return "host, port or name can't be read (special characters in a password are written %40 and the like)"
+	}
+	if parse, ok := errors.AsType[*pgconn.ParseConfigError](err); ok && parse.Unwrap() != nil {
+		return "a parameter can't be read: " + parse.Unwrap().Error()
 	}
 	return "it can't be read"
 }
