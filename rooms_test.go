@@ -32,6 +32,8 @@ var rooms = map[string][]string{
 	"internal/httpserver":     {},
 	"internal/metrics":        {},
 	"internal/ops":            {},
+	"internal/pgstore":        {"internal/auth"},
+	"internal/pgstore/pgtest": {},
 	"internal/password":       {"internal/argon2"},
 	"internal/recall":         {"internal/auth"},
 	"internal/sqlstore":       {"internal/auth", "internal/django"},

@@ -65,8 +65,10 @@ func (t *tx) start(session *auth.Session, st *auth.Start) error {
 	if st.PerUser <= 0 {
 		return nil
 	}
-	t.tell(auth.News{User: session.UserID})
-	_, err := t.exec(pruneSessions, session.UserID, session.ID[:], micros(session.Created), st.PerUser-1)
+	n, err := t.exec(pruneSessions, session.UserID, session.ID[:], micros(session.Created), st.PerUser-1)
+	if n > 0 {
+		t.tell(auth.News{User: session.UserID})
+	}
 	return err
 }
 
