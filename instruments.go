@@ -15,7 +15,6 @@ import (
 	"github.com/postern-auth/postern/internal/guard"
 	"github.com/postern-auth/postern/internal/metrics"
 	"github.com/postern-auth/postern/internal/ops"
-	"github.com/postern-auth/postern/internal/sqlstore"
 	"github.com/postern-auth/postern/internal/tracing"
 )
 
@@ -47,13 +46,13 @@ func newInstruments(p trace.TracerProvider) *instruments {
 }
 
 // instrument has a realm report to i, if there is one.
-func (i *instruments) instrument(o *auth.Options, store *sqlstore.Store) {
+func (i *instruments) instrument(o *auth.Options, store home, system string) {
 	if i == nil {
 		return
 	}
 	o.HashWait = i.metrics.GateWait
 	if i.tracer != nil {
-		homes := i.tracer.Stores(store, "sqlite")
+		homes := i.tracer.Stores(store, system)
 		o.Users, o.Sessions, o.Step = homes, homes, i.tracer.Step
 	}
 }
