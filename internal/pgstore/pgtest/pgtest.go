@@ -72,16 +72,21 @@ var (
 	sharedMu sync.Mutex
 )
 
-// Database makes an empty database on a server that the tests of a process
-// share, and returns its URL. Main must run the tests.
-func Database(t testing.TB) string {
+// Shared is a server that the tests of a process share. Main must run them.
+func Shared(t testing.TB) *Server {
 	t.Helper()
 	sharedMu.Lock()
 	defer sharedMu.Unlock()
 	if shared == nil {
 		shared = Start(keep{t}, Fast)
 	}
-	return shared.Database(t)
+	return shared
+}
+
+// Database makes an empty database on the shared server and returns its URL.
+func Database(t testing.TB) string {
+	t.Helper()
+	return Shared(t).Database(t)
 }
 
 // Main runs the tests of a package and stops the server that they shared.
