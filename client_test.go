@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/cookiejar"
+	"net/url"
 	"testing"
 	"time"
 )
@@ -26,6 +27,24 @@ func newClient(t *testing.T, base string) *client {
 		t.Fatal(err)
 	}
 	return &client{t: t, base: base, http: &http.Client{Jar: jar, Transport: &http.Transport{}}}
+}
+
+// at is the same browser with the same cookies at another node; what becomes
+// of either's cookies is not the other's.
+func (c *client) at(base string) *client {
+	c.t.Helper()
+	other := newClient(c.t, base)
+	other.csrf = c.csrf
+	from, err := url.Parse(c.base)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	to, err := url.Parse(base)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	other.http.Jar.SetCookies(to, c.http.Jar.Cookies(from))
+	return other
 }
 
 // do sends v as JSON (nil: no body) and returns status and body.

@@ -89,21 +89,20 @@ func TestARevocationHoldsOnEveryNode(t *testing.T) {
 				if status, body := c.login("user", goodPassword); status != http.StatusOK {
 					t.Fatalf("log in: %d %s", status, body)
 				}
-				for range 3 { // it is remembered everywhere
-					for i := range nodes {
-						c.base = bases[i]
-						c.isIn(true)
+				var same [nodes]*client
+				for i := range nodes {
+					same[i] = c.at(bases[i])
+					for range 3 { // it is remembered everywhere
+						same[i].isIn(true)
 					}
 				}
-				c.base = bases[acting]
-				if err := revoke(c, servers[acting]); err != nil {
+				if err := revoke(c.at(bases[acting]), servers[acting]); err != nil {
 					t.Fatalf("%s: %v", name, err)
 				}
 				acknowledged := time.Now()
-				c.isIn(false)
+				same[acting].isIn(false)
 				for i := range nodes {
-					c.base = bases[i]
-					c.isOutSoon()
+					same[i].isOutSoon()
 				}
 				if took := time.Since(acknowledged); took > bound {
 					t.Errorf("%s: it held on all nodes after %s", name, took)
@@ -134,20 +133,20 @@ func TestNoFaultOfTheNetworkKeepsARevokedSessionAlive(t *testing.T) {
 				far, farBase := startServer(t, e.behind(l))
 				far.AwaitRecall(t)
 				revoked, kept := loggedIn(t, base), loggedIn(t, base)
-				onFar := func(c *client) *client { return &client{t: t, base: farBase, http: c.http, csrf: c.csrf} }
+				revokedFar, keptFar := revoked.at(farBase), kept.at(farBase)
 				for range 3 {
-					onFar(revoked).isIn(true)
-					onFar(kept).isIn(true)
+					revokedFar.isIn(true)
+					keptFar.isIn(true)
 				}
 				break_(l)
 				if status, body := revoked.do("POST", "/api/logout/", nil); status != http.StatusOK {
 					t.Fatalf("log out: %d %s", status, body)
 				}
-				watchTheEnd(t, onFar(revoked), time.Now())
+				watchTheEnd(t, revokedFar, time.Now())
 				l.mend()
 				eventually(t, "the node recovers", func() bool {
-					gone, _ := onFar(revoked).do("GET", "/api/user/", nil)
-					alive, _ := onFar(kept).do("GET", "/api/user/", nil)
+					gone, _ := revokedFar.do("GET", "/api/user/", nil)
+					alive, _ := keptFar.do("GET", "/api/user/", nil)
 					return gone == http.StatusForbidden && alive == http.StatusOK
 				})
 				far.AwaitRecall(t)
