@@ -14,8 +14,18 @@ import (
 // default; Database, SecretKey and AllowedHosts have none and must be set.
 // Names follow Django's settings where there is one.
 type Config struct {
-	// Database is where users and sessions live: "sqlite:PATH".
+	// Database is where users and sessions live: "sqlite:PATH" or the URL of a
+	// PostgreSQL database, "postgres://USER:PASSWORD@HOST:5432/NAME?sslmode=…",
+	// with the parameter pooler=transaction if a pooler such as PgBouncer is
+	// in between; see docs/postgresql.md.
 	Database string
+	// DatabaseListen is the same PostgreSQL database without the pooler, for
+	// the one connection that listens for news. Default: Database.
+	DatabaseListen string
+	// DatabaseConnections is how many connections to PostgreSQL are opened at
+	// most, beside the one that listens. Default: four for each processor, at
+	// least eight.
+	DatabaseConnections int
 	// NoMigrate leaves the database's schema as it is at Open.
 	NoMigrate bool
 

@@ -13,7 +13,6 @@ import (
 	"github.com/postern-auth/postern/internal/drf"
 	"github.com/postern-auth/postern/internal/password"
 	"github.com/postern-auth/postern/internal/recall"
-	"github.com/postern-auth/postern/internal/sqlstore"
 )
 
 // The errors of a [Directory]'s acts, to be told apart with errors.Is.
@@ -116,7 +115,7 @@ type NewUser struct {
 type Directory struct {
 	config Config
 	realm  *auth.Realm
-	store  *sqlstore.Store
+	store  home
 	memory *recall.Memory // nil for none
 	gate   *password.Gate
 }
@@ -126,10 +125,7 @@ type Directory struct {
 func OpenDirectory(ctx context.Context, c Config) (*Directory, error) {
 	c = c.withDefaults()
 	c.NoMigrate = true
-	var m mistakes
-	if _, err := databasePath(c.Database); err != nil {
-		m.add("POSTERN_DATABASE_URL", withoutCredentials(c.Database), err.Error())
-	}
+	m := databaseMistakes(&c)
 	c.validateSessions(&m)
 	c.validatePasswords(&m)
 	if err := errors.Join(m...); err != nil {

@@ -2,10 +2,11 @@ package postern
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"net/http"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -14,7 +15,6 @@ import (
 	"github.com/postern-auth/postern/internal/guard"
 	"github.com/postern-auth/postern/internal/metrics"
 	"github.com/postern-auth/postern/internal/ops"
-	"github.com/postern-auth/postern/internal/sqlstore"
 	"github.com/postern-auth/postern/internal/tracing"
 )
 
@@ -46,13 +46,13 @@ func newInstruments(p trace.TracerProvider) *instruments {
 }
 
 // instrument has a realm report to i, if there is one.
-func (i *instruments) instrument(o *auth.Options, store *sqlstore.Store) {
+func (i *instruments) instrument(o *auth.Options, store home, system string) {
 	if i == nil {
 		return
 	}
 	o.HashWait = i.metrics.GateWait
 	if i.tracer != nil {
-		homes := i.tracer.Stores(store, "sqlite")
+		homes := i.tracer.Stores(store, system)
 		o.Users, o.Sessions, o.Step = homes, homes, i.tracer.Step
 	}
 }
@@ -95,15 +95,13 @@ func (d *Directory) recalled() metrics.Recall {
 	}
 }
 
-var errDeaf = errors.New("the memory of sessions hears no news of the database")
-
 // checks are what makes a server ready.
 func (d *Directory) checks() []ops.Check {
 	checks := []ops.Check{{Name: "database", Run: d.store.Ping}}
 	if d.memory == nil {
 		return checks
 	}
-	return append(checks, ops.Check{Name: "recall", Run: d.awaitNews})
+	return append(checks, ops.Check{Name: "recall", Run: d.awaitNews, Advisory: true})
 }
 
 // awaitNews waits until news of the database arrives: what tells it also
@@ -115,7 +113,7 @@ func (d *Directory) awaitNews(ctx context.Context) error {
 		select {
 		case <-look.C:
 		case <-ctx.Done():
-			return errDeaf
+			return fmt.Errorf("the memory of sessions hears no news of the %s: every check reads it", strings.Join(d.memory.Deaf(d.config.Now()), " and the "))
 		}
 	}
 	return nil

@@ -29,20 +29,15 @@ func Migrations(ctx context.Context, c Config) ([]Migration, error) {
 }
 
 func migrations(ctx context.Context, c Config, apply bool) (_ []Migration, err error) {
-	store, err := openStore(ctx, c, nil, nil)
+	store, err := openHome(ctx, c, nil, nil)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	list := store.Status
 	if apply {
-		list = store.Migrate
+		return store.migrate(ctx)
 	}
-	steps, err := list(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return publicMigrations(steps), nil
+	return store.steps(ctx)
 }
 
 // DatabaseCondition is what [CheckDatabase] found.
@@ -67,25 +62,48 @@ func (c *DatabaseCondition) Pending() []Migration {
 // schema complete or can Open complete it? The error says what stands
 // against it; then the condition may be nil.
 func CheckDatabase(ctx context.Context, c Config) (*DatabaseCondition, error) {
+	if err := errors.Join(databaseMistakes(&c)...); err != nil {
+		return nil, err
+	}
+	inspect := inspectSQLite
+	if isPostgres(c.Database) {
+		inspect = inspectPostgres
+	}
+	found, err := inspect(ctx, c)
+	if found == nil {
+		return nil, err
+	}
+	if pending := len(found.Pending()); err == nil && c.NoMigrate && pending > 0 {
+		err = fmt.Errorf("database %s lacks %d of %d steps of its schema, and POSTERN_NO_MIGRATE is set; run postern migrate", withoutCredentials(c.Database), pending, len(found.Migrations))
+	}
+	return found, err
+}
+
+func inspectSQLite(ctx context.Context, c Config) (*DatabaseCondition, error) {
 	path, err := databasePath(c.Database)
 	if err != nil {
-		return nil, &ConfigError{Setting: "POSTERN_DATABASE_URL", Value: withoutCredentials(c.Database), Problem: err.Error()}
+		return nil, err
 	}
 	inspected, err := sqlstore.InspectSQLite(ctx, path)
 	if inspected == nil {
 		return nil, err
 	}
-	found := &DatabaseCondition{Exists: inspected.Exists, Migrations: publicMigrations(inspected.Steps)}
-	if pending := len(found.Pending()); err == nil && c.NoMigrate && pending > 0 {
-		err = fmt.Errorf("database %s lacks %d of %d steps of its schema, and POSTERN_NO_MIGRATE is set; run postern migrate", path, pending, len(found.Migrations))
-	}
-	return found, err
+	return &DatabaseCondition{Exists: inspected.Exists, Migrations: publicMigrations(inspected.Steps)}, err
 }
 
-func publicMigrations(steps []sqlstore.Migration) []Migration {
-	migrations := make([]Migration, len(steps))
-	for i, s := range steps {
-		migrations[i] = Migration{Name: s.Name, Applied: s.Applied, SQL: s.SQL}
+func inspectPostgres(ctx context.Context, c Config) (_ *DatabaseCondition, err error) {
+	store, err := openHome(ctx, c, nil, nil)
+	if err != nil {
+		return nil, err
 	}
-	return migrations
+	defer func() { err = errors.Join(err, store.Close()) }()
+	steps, err := store.steps(ctx)
+	if err != nil {
+		return nil, err
+	}
+	found := &DatabaseCondition{Exists: true, Migrations: steps}
+	if len(found.Pending()) == 0 {
+		err = store.Ready(ctx)
+	}
+	return found, err
 }

@@ -19,7 +19,6 @@ import (
 	"github.com/postern-auth/postern/internal/ops"
 	"github.com/postern-auth/postern/internal/password"
 	"github.com/postern-auth/postern/internal/recall"
-	"github.com/postern-auth/postern/internal/sqlstore"
 )
 
 // maxBody is the largest request body, in bytes.
@@ -93,14 +92,14 @@ func openDirectory(ctx context.Context, c Config, i *instruments) (*Directory, e
 		return nil, fmt.Errorf("set up password hashing: %w", err)
 	}
 	memory := c.memory(isServer)
-	store, err := openStore(ctx, c, memory, i)
+	store, err := openHome(ctx, c, memory, i)
 	if err != nil {
 		return nil, err
 	}
 	if c.NoMigrate {
 		err = store.Ready(ctx)
 	} else {
-		_, err = store.Migrate(ctx)
+		_, err = store.migrate(ctx)
 	}
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
@@ -123,7 +122,7 @@ func openDirectory(ctx context.Context, c Config, i *instruments) (*Directory, e
 	if memory != nil {
 		o.Memory = memory
 	}
-	i.instrument(&o, store)
+	i.instrument(&o, store, c.databaseSystem())
 	realm, err := auth.New(ctx, o)
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
@@ -146,22 +145,6 @@ func (c *Config) memory(isServer bool) *recall.Memory {
 	return recall.New(c.RecallEntries, c.Now)
 }
 
-// openStore opens the home of users and sessions, whose news memory hears.
-func openStore(ctx context.Context, c Config, memory *recall.Memory, i *instruments) (*sqlstore.Store, error) {
-	path, err := databasePath(c.Database)
-	if err != nil {
-		return nil, &ConfigError{Setting: "POSTERN_DATABASE_URL", Value: withoutCredentials(c.Database), Problem: err.Error()}
-	}
-	o := sqlstore.Options{Now: c.Now}
-	if memory != nil {
-		o.News, o.Heartbeat = memory.Hear, memory.Heartbeat
-	}
-	if i != nil {
-		o.Observe = i.metrics.Database
-	}
-	return sqlstore.OpenSQLite(ctx, path, o)
-}
-
 // databasePath reads "sqlite:PATH".
 func databasePath(url string) (string, error) {
 	path, ok := strings.CutPrefix(url, "sqlite:")
@@ -169,7 +152,7 @@ func databasePath(url string) (string, error) {
 	case url == "":
 		return "", errors.New(`is not set; name a database, such as "sqlite:/var/lib/postern/postern.sqlite3"`)
 	case !ok:
-		return "", errors.New(`is not a database this version knows; write "sqlite:PATH"`)
+		return "", errors.New(`is not a database this version knows; write "sqlite:PATH" or "postgres://USER:PASSWORD@HOST/DATABASE"`)
 	}
 	path = strings.TrimPrefix(path, "//") // sqlite:///abs and sqlite://rel, as other tools write it
 	if path == "" || path == ":memory:" {

@@ -96,9 +96,7 @@ func (c Config) Validate() error {
 }
 
 func (c *Config) validateIdentity(m *mistakes) {
-	if _, err := databasePath(c.Database); err != nil {
-		m.add("POSTERN_DATABASE_URL", withoutCredentials(c.Database), err.Error())
-	}
+	*m = append(*m, databaseMistakes(c)...)
 	checkSecret(m, "POSTERN_SECRET_KEY", c.SecretKey)
 	for _, key := range c.SecretKeyFallbacks {
 		checkSecret(m, "POSTERN_SECRET_KEY_FALLBACKS", key)

@@ -35,7 +35,7 @@ func (r *resolved) weakFiles() []postern.Weakness {
 			"other users of the machine may read the secret key", "chmod 600"},
 		{"postern.W091", "DATABASE_URL", database, othersUse,
 			"every user of the machine may read or change the users and their hashes", "chmod 600, of PATH-wal and PATH-shm too"},
-		{"postern.W092", "DATABASE_URL", filepath.Dir(database), othersReplace,
+		{"postern.W092", "DATABASE_URL", folderOf(database), othersReplace,
 			"other users of the machine may put another file in the place of the database", "chmod 700 the directory, or give the database one of its own"},
 		{"postern.W093", "TLS_KEY", r.listen.TLSKey, groupOrOthersUse,
 			"other users of the machine may read the private key", "chmod 600"},
@@ -52,6 +52,13 @@ func (r *resolved) weakFiles() []postern.Weakness {
 		})
 	}
 	return found
+}
+
+func folderOf(file string) string {
+	if file == "" {
+		return ""
+	}
+	return filepath.Dir(file)
 }
 
 // fileOfSecret is the file of settings if the secret key stands in it.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -19,7 +20,7 @@ func (r *resolved) useDevSecret() error {
 	if !r.generated {
 		return nil
 	}
-	path := databaseFile(r.config.Database) + ".secret"
+	path := cmp.Or(databaseFile(r.config.Database), databaseFile(defaultDatabase)) + ".secret"
 	key, err := devSecret(path)
 	if err != nil {
 		return &postern.ConfigError{Setting: path, Problem: err.Error()}
@@ -80,7 +81,10 @@ func createSecret(path string) (err error) {
 }
 
 // databaseFile is the path in "sqlite:PATH", which may be written
-// "sqlite://PATH" too.
+// "sqlite://PATH" too; "" for a database that is no file.
 func databaseFile(url string) string {
+	if !strings.HasPrefix(url, "sqlite:") {
+		return ""
+	}
 	return strings.TrimPrefix(strings.TrimPrefix(url, "sqlite:"), "//")
 }

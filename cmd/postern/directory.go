@@ -21,9 +21,10 @@ func (r *resolved) useDefaultDatabase() {
 	}
 }
 
-// requireDatabase refuses a database that is not there: opening would make it.
+// requireDatabase refuses a file that is not there: opening would make it.
 func (r *resolved) requireDatabase() {
-	if !r.failed["DATABASE_URL"] && !exists(databaseFile(r.config.Database)) {
+	file := databaseFile(r.config.Database)
+	if !r.failed["DATABASE_URL"] && file != "" && !exists(file) {
 		r.reject("DATABASE_URL", r.config.Database, `there is no such file; run "postern migrate" first`)
 	}
 }

@@ -81,6 +81,7 @@ func socketsPassed(env map[string]string) bool {
 
 // startServer opens the database and serves until ctx ends.
 func (p *program) startServer(ctx context.Context, r *resolved, w welcome) (err error) {
+	defer holdHeapFloor()()
 	log := p.logger(r)
 	r.config.Log = log
 	r.config.Passwords.LowPriority = true

@@ -50,10 +50,17 @@ func (r *Realm) read(ctx context.Context, id SessionID, now time.Time) (*Known, 
 	if !identity.User.IsActive || r.policy.Ended(&identity.Session, now) {
 		return nil, ErrNoSession
 	}
-	if !django.SessionAuthHashMatches(r.keys, identity.User.Password, identity.Session.AuthHash) {
+	if !r.isBound(&identity.Session, identity.User.Password) {
 		return nil, ErrNoSession
 	}
 	return r.know(identity), nil
+}
+
+// isBound reports whether the session was opened with that (encoded) password,
+// or with a weaker hash of the same.
+func (r *Realm) isBound(s *Session, encoded string) bool {
+	return django.SessionAuthHashMatches(r.keys, encoded, s.AuthHash) ||
+		s.NextAuthHash != "" && django.SessionAuthHashMatches(r.keys, encoded, s.NextAuthHash)
 }
 
 // use takes note that a session was used.

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-
-	"github.com/postern-auth/postern/internal/django"
 )
 
 // Logout ends a session. Ending one that is already over is no error.
@@ -77,7 +75,7 @@ func (r *Realm) SessionAddresses(ctx context.Context, name string) ([]netip.Addr
 	var addresses []netip.Addr
 	for i := range sessions {
 		s := &sessions[i]
-		if user.IsActive && s.Address.IsValid() && django.SessionAuthHashMatches(r.keys, user.Password, s.AuthHash) {
+		if user.IsActive && s.Address.IsValid() && r.isBound(s, user.Password) {
 			addresses = append(addresses, s.Address)
 		}
 	}

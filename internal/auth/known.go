@@ -140,5 +140,5 @@ func (k *Known) touch(every time.Duration, p *Policy, now time.Time) (Touch, boo
 	if p.Sliding {
 		k.expires.Store(expires.UnixMicro())
 	}
-	return Touch{ID: k.SessionID, LastSeen: now, Expires: expires}, true
+	return Touch{ID: k.SessionID, UserID: k.UserID, LastSeen: now, Expires: expires}, true
 }

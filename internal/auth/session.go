@@ -26,15 +26,19 @@ func (id SessionID) IsZero() bool { return id == SessionID{} }
 
 // Session is one login of one user, as stored.
 type Session struct {
-	ID         SessionID
-	UserID     int64
-	AuthHash   string // binds the session to the user's password (django.SessionAuthHash)
-	CSRFSecret string // 32 letters and digits
-	Created    time.Time
-	LastSeen   time.Time // written behind: up to Policy.TouchEvery late
-	Expires    time.Time
-	Address    netip.Addr // of the client at login; the zero Addr when unknown
-	UserAgent  string     // of the client at login, at most MaxUserAgent bytes
+	ID       SessionID
+	UserID   int64
+	AuthHash string // binds the session to the user's password (django.SessionAuthHash)
+	// NextAuthHash counts beside AuthHash, "" for none. A store that can't
+	// move sessions to an upgraded password hash in the commit that upgrades it
+	// announces the new one here first.
+	NextAuthHash string
+	CSRFSecret   string // 32 letters and digits
+	Created      time.Time
+	LastSeen     time.Time // written behind: up to Policy.TouchEvery late
+	Expires      time.Time
+	Address      netip.Addr // of the client at login; the zero Addr when unknown
+	UserAgent    string     // of the client at login, at most MaxUserAgent bytes
 }
 
 // MaxUserAgent is how many bytes of the User-Agent header a session keeps.

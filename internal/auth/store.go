@@ -81,9 +81,18 @@ type LoginStamp struct {
 	OldAuthHash string
 }
 
+// LoginStore is a UserStore whose logins can be stamped apart from their
+// sessions, for a home of sessions that can't share a commit with the users.
+type LoginStore interface {
+	// StampLogin changes the user as LoginStamp says; ErrUserChanged if it is
+	// no longer active, has another password or is gone.
+	StampLogin(ctx context.Context, userID int64, l *LoginStamp) error
+}
+
 // Touch is one sign of life.
 type Touch struct {
 	ID       SessionID
+	UserID   int64
 	LastSeen time.Time
 	Expires  time.Time
 }

@@ -19,14 +19,14 @@ func Live(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// ServeHTTP answers 200 when the server should be sent requests, and 503 with
-// the checks when it should not.
+// ServeHTTP answers 200 when the server should be sent requests (it is ready
+// or degraded), and 503 when it should not, with the checks.
 func (r *Readiness) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if !isRead(w, req) {
 		return
 	}
 	status, now := http.StatusOK, r.report(req.Context())
-	if now.Status != statusReady {
+	if now.Status != statusReady && now.Status != statusDegraded {
 		status = http.StatusServiceUnavailable
 	}
 	answer(w, req, status, now)

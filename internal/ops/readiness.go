@@ -16,6 +16,9 @@ import (
 type Check struct {
 	Name string // as the probe's answer shows it
 	Run  func(context.Context) error
+	// Advisory says that the server answers rightly, though at a higher cost,
+	// when the check fails: it is degraded, and ready.
+	Advisory bool
 }
 
 // The bounds of a check: how long one may take, and how long its outcome
@@ -30,7 +33,7 @@ const (
 type Readiness struct {
 	checks   []*checked
 	draining atomic.Bool
-	unready  atomic.Bool // what was last told to the log
+	told     atomic.Value // the status that the log was last told
 	log      *slog.Logger
 }
 
@@ -52,6 +55,7 @@ func (r *Readiness) Draining() bool { return r.draining.Load() }
 // The words of a report.
 const (
 	statusReady    = "ready"
+	statusDegraded = "degraded"
 	statusUnready  = "unready"
 	statusDraining = "draining"
 	checkOK        = "ok"
@@ -73,16 +77,21 @@ func (r *Readiness) report(ctx context.Context) report {
 	for _, c := range r.checks {
 		err := c.outcome(ctx)
 		checks[c.Name] = word(err)
-		if err != nil {
+		if err == nil {
+			continue
+		}
+		failed = append(failed, err)
+		if !c.Advisory {
 			status = statusUnready
-			failed = append(failed, err)
+		} else if status == statusReady {
+			status = statusDegraded
 		}
 	}
-	r.tell(ctx, errors.Join(failed...))
+	r.tell(ctx, status, errors.Join(failed...))
 	switch {
 	case r.draining.Load():
 		return report{statusDraining, checks}
-	case status == statusUnready:
+	case status != statusReady:
 		return report{status, checks}
 	}
 	return report{Status: status}
@@ -99,22 +108,30 @@ func word(err error) string {
 }
 
 // tell logs a change, once.
-func (r *Readiness) tell(ctx context.Context, err error) {
+func (r *Readiness) tell(ctx context.Context, status string, err error) {
+	if ctx.Err() != nil { // who asked has gone: nothing was found out
+		return
+	}
+	former := r.told.Swap(status)
 	switch {
-	case ctx.Err() != nil: // who asked has gone: nothing was found out
-	case err != nil && r.unready.CompareAndSwap(false, true):
-		r.log.LogAttrs(ctx, slog.LevelWarn, "not ready", slog.Any("error", err))
-	case err == nil && r.unready.CompareAndSwap(true, false):
+	case former == status || former == nil && status == statusReady:
+	case status == statusReady:
 		r.log.LogAttrs(ctx, slog.LevelInfo, "ready again")
+	case status == statusDegraded:
+		r.log.LogAttrs(ctx, slog.LevelWarn, "degraded: ready, but slower", slog.Any("error", err))
+	default:
+		r.log.LogAttrs(ctx, slog.LevelWarn, "not ready", slog.Any("error", err))
 	}
 }
 
-// Healthy returns what the checks have against the server, or nil, whether or
+// Healthy returns what the checks, but for advisory ones, have against the server, or nil, whether or
 // not it is draining.
 func (r *Readiness) Healthy(ctx context.Context) error {
 	var failed []error
 	for _, c := range r.checks {
-		failed = append(failed, c.outcome(ctx))
+		if !c.Advisory {
+			failed = append(failed, c.outcome(ctx))
+		}
 	}
 	return errors.Join(failed...)
 }

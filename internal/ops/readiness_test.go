@@ -30,8 +30,9 @@ func newReadiness(checks ...Check) *Readiness {
 }
 
 func TestReadinessIsWhatItsChecksSay(t *testing.T) {
-	fine := Check{"fine", func(context.Context) error { return nil }}
-	broken := Check{"broken", func(context.Context) error { return errors.New("no such host db.internal") }}
+	fine := Check{Name: "fine", Run: func(context.Context) error { return nil }}
+	broken := Check{Name: "broken", Run: func(context.Context) error { return errors.New("no such host db.internal") }}
+	slow := Check{Name: "slow", Run: broken.Run, Advisory: true}
 	for _, test := range []struct {
 		name   string
 		checks []Check
@@ -42,6 +43,8 @@ func TestReadinessIsWhatItsChecksSay(t *testing.T) {
 		{"no checks", nil, false, 200, report{Status: "ready"}},
 		{"all right", []Check{fine}, false, 200, report{Status: "ready"}},
 		{"one wrong", []Check{fine, broken}, false, 503, report{"unready", map[string]string{"fine": "ok", "broken": "failing"}}},
+		{"one slow", []Check{fine, slow}, false, 200, report{"degraded", map[string]string{"fine": "ok", "slow": "failing"}}},
+		{"one wrong, one slow", []Check{slow, broken, slow}, false, 503, report{"unready", map[string]string{"broken": "failing", "slow": "failing"}}},
 		{"draining", []Check{fine}, true, 503, report{"draining", map[string]string{"fine": "ok"}}},
 		{"draining and wrong", []Check{broken}, true, 503, report{"draining", map[string]string{"broken": "failing"}}},
 	} {
@@ -63,7 +66,7 @@ func TestReadinessIsWhatItsChecksSay(t *testing.T) {
 
 func TestAnOutcomeStandsForThoseWhoAskSoonAfter(t *testing.T) {
 	var runs atomic.Int64
-	r := newReadiness(Check{"slow", func(context.Context) error { runs.Add(1); return nil }})
+	r := newReadiness(Check{Name: "slow", Run: func(context.Context) error { runs.Add(1); return nil }})
 	for range 1000 {
 		ask(t, r)
 	}
@@ -77,7 +80,7 @@ func TestAnOutcomeStandsForThoseWhoAskSoonAfter(t *testing.T) {
 func TestAHangingCheckRunsOnce(t *testing.T) {
 	var runs atomic.Int64
 	hang := make(chan struct{})
-	r := newReadiness(Check{"database", func(context.Context) error {
+	r := newReadiness(Check{Name: "database", Run: func(context.Context) error {
 		runs.Add(1)
 		<-hang
 		return nil
@@ -103,16 +106,17 @@ func TestAHangingCheckRunsOnce(t *testing.T) {
 func TestAChangeIsLoggedOnce(t *testing.T) {
 	var log bytes.Buffer
 	r := NewReadiness(slog.New(slog.NewTextHandler(&log, nil)))
-	for _, err := range []error{nil, errors.New("gone"), errors.New("gone"), nil, nil} {
-		r.tell(t.Context(), err)
+	gone := errors.New("gone")
+	for _, status := range []string{statusReady, statusUnready, statusUnready, statusReady, statusReady} {
+		r.tell(t.Context(), status, gone)
 	}
 	if got := log.String(); strings.Count(got, "not ready") != 1 || strings.Count(got, "ready again") != 1 || strings.Count(got, "\n") != 2 {
 		t.Errorf("the log has\n%s", got)
 	}
-	gone, cancel := context.WithCancel(t.Context())
+	left, cancel := context.WithCancel(t.Context())
 	cancel()
 	log.Reset()
-	r.tell(gone, context.Canceled)
+	r.tell(left, statusUnready, context.Canceled)
 	if log.Len() > 0 {
 		t.Errorf("a prober that hung up is told about: %s", &log)
 	}

@@ -29,8 +29,9 @@ func modelID(i int) auth.SessionID { return sha256.Sum256([]byte{byte(i)}) }
 func userOf(session int) int64 { return int64(session%modelUsers) + 1 }
 
 type model struct {
-	memory *Memory
-	now    time.Time
+	memory    *Memory
+	heartbeat func(time.Time)
+	now       time.Time
 
 	version      [modelSessions]int // in the store
 	acknowledged [modelSessions]int // what nobody may fall behind
@@ -71,6 +72,7 @@ type look struct {
 func newModel(capacity int) *model {
 	m := &model{now: time.Unix(1_800_000_000, 0)}
 	m.memory = New(capacity, func() time.Time { return m.now })
+	m.heartbeat = m.memory.Listen("the store")
 	return m
 }
 
@@ -189,7 +191,7 @@ func (m *model) stepLook(*rapid.T) {
 			m.noticed = m.look.outside
 		}
 	case 2:
-		m.memory.Heartbeat(m.look.began)
+		m.heartbeat(m.look.began)
 		m.look = nil
 		return
 	}

@@ -26,7 +26,7 @@ func newRealm(t *testing.T, path string, policy auth.Policy, remember bool) (*au
 	memory := recall.New(1000, time.Now)
 	so := sqlstore.Options{}
 	if remember {
-		so = sqlstore.Options{News: memory.Hear, Heartbeat: memory.Heartbeat}
+		so = sqlstore.Options{News: memory.Hear, Heartbeat: memory.Listen("database")}
 	}
 	store, err := sqlstore.OpenSQLite(t.Context(), path, so)
 	if err != nil {
@@ -189,6 +189,7 @@ func TestASessionThatSeemsOverIsReadAgain(t *testing.T) {
 	var offset atomic.Int64
 	now := func() time.Time { return time.Now().Add(time.Duration(offset.Load())) }
 	memory := recall.New(100, now)
+	heartbeat := memory.Listen("database")
 	store, err := sqlstore.OpenSQLite(t.Context(), path, sqlstore.Options{News: memory.Hear})
 	if err != nil {
 		t.Fatal(err)
@@ -211,7 +212,7 @@ func TestASessionThatSeemsOverIsReadAgain(t *testing.T) {
 	}
 	defer realm.Close(context.Background())
 	opened := register(t, realm, "user")
-	memory.Heartbeat(now())
+	heartbeat(now())
 	for range 2 {
 		if _, err := realm.Check(t.Context(), opened.Key); err != nil {
 			t.Fatal(err)
@@ -221,7 +222,7 @@ func TestASessionThatSeemsOverIsReadAgain(t *testing.T) {
 		t.Fatalf("%+v", memory.Stats())
 	}
 	offset.Store(int64(30 * time.Second))
-	memory.Heartbeat(now())
+	heartbeat(now())
 	prolonged := auth.Touch{ID: opened.Identity.Session.ID, LastSeen: now(), Expires: now().Add(20 * time.Second)}
 	if err := store.Touch(t.Context(), []auth.Touch{prolonged}); err != nil {
 		t.Fatal(err)

@@ -47,9 +47,7 @@ type Memory struct {
 	everything atomic.Uint64
 	sessions   []atomic.Uint64
 	users      []atomic.Uint64
-	// heard is when the last heartbeat began, in nanoseconds since start;
-	// silent before the first.
-	heard atomic.Int64
+	sources    []*source
 
 	sets    []set
 	stripes [stripes]stripe
@@ -80,10 +78,19 @@ type stripe struct {
 	_                     [24]byte
 }
 
+// source is a store that tells news.
+type source struct {
+	name string
+	// heard is when its last heartbeat began, in nanoseconds since the start
+	// of the memory; silent before the first.
+	heard atomic.Int64
+}
+
 const silent = -1 << 62
 
 // New returns a memory for so many sessions, rounded up to a multiple of 8,
-// each of some 400 bytes. now is the clock that Recall's and Hear's times are of.
+// each of some 400 bytes. now is the clock that all times are of. It recalls
+// nothing until a source of news is added and heard.
 func New(capacity int, now func() time.Time) *Memory {
 	m := &Memory{
 		start:    now(),
@@ -91,17 +98,24 @@ func New(capacity int, now func() time.Time) *Memory {
 		users:    make([]atomic.Uint64, slots),
 		sets:     make([]set, max(1, (capacity+ways-1)/ways)),
 	}
-	m.heard.Store(silent)
 	return m
 }
 
-// Heartbeat says that all news of what was committed up to began has been
-// told to Hear.
-func (m *Memory) Heartbeat(began time.Time) {
-	at := int64(began.Sub(m.start))
+// Listen adds a source of news, before the memory is used, and returns its
+// heartbeat, to be called with a time up to which all that was committed at
+// this source has been told to Hear. Nothing is recalled while the last
+// heartbeat of any source began longer than MaxSilence ago.
+func (m *Memory) Listen(name string) (heartbeat func(began time.Time)) {
+	s := &source{name: name}
+	s.heard.Store(silent)
+	m.sources = append(m.sources, s)
+	return func(began time.Time) { raiseTime(&s.heard, int64(began.Sub(m.start))) }
+}
+
+func raiseTime(to *atomic.Int64, at int64) {
 	for {
-		heard := m.heard.Load()
-		if at <= heard || m.heard.CompareAndSwap(heard, at) {
+		heard := to.Load()
+		if at <= heard || to.CompareAndSwap(heard, at) {
 			return
 		}
 	}
@@ -111,7 +125,27 @@ func (m *Memory) Heartbeat(began time.Time) {
 // is recalled at now.
 func (m *Memory) Hearing(now time.Time) bool { return m.hearing(int64(now.Sub(m.start))) }
 
-func (m *Memory) hearing(at int64) bool { return at-m.heard.Load() <= int64(MaxSilence) }
+// Deaf returns the names of the sources that are not heard at now.
+func (m *Memory) Deaf(now time.Time) []string {
+	var names []string
+	for _, s := range m.sources {
+		if !s.isHeard(int64(now.Sub(m.start))) {
+			names = append(names, s.name)
+		}
+	}
+	return names
+}
+
+func (m *Memory) hearing(at int64) bool {
+	for _, s := range m.sources {
+		if !s.isHeard(at) {
+			return false
+		}
+	}
+	return len(m.sources) > 0
+}
+
+func (s *source) isHeard(at int64) bool { return at-s.heard.Load() <= int64(MaxSilence) }
 
 // Hear forgets what news makes doubtful. When it returns, no check recalls
 // it, not even one whose read of the store is under way.

@@ -14,19 +14,21 @@ import (
 // fixture is a memory that hears, with a clock that stands still.
 type fixture struct {
 	*Memory
-	now time.Time
+	heartbeat func(time.Time)
+	now       time.Time
 }
 
 func newFixture(capacity int) *fixture {
 	f := &fixture{now: time.Unix(1_800_000_000, 0)}
 	f.Memory = New(capacity, func() time.Time { return f.now })
-	f.Heartbeat(f.now)
+	f.heartbeat = f.Listen("the store")
+	f.heartbeat(f.now)
 	return f
 }
 
 func (f *fixture) pass(d time.Duration) {
 	f.now = f.now.Add(d)
-	f.Heartbeat(f.now)
+	f.heartbeat(f.now)
 }
 
 func (f *fixture) remember(session int, user int64) *auth.Known {
@@ -93,7 +95,7 @@ func TestSilenceStopsTheMemoryAndAHeartbeatBringsItBack(t *testing.T) {
 	if f.recalls(0) || f.Hearing(f.now) {
 		t.Error("recalled after too long a silence")
 	}
-	f.Heartbeat(f.now.Add(-2 * MaxSilence)) // late, and older than the last one
+	f.heartbeat(f.now.Add(-2 * MaxSilence)) // late, and older than the last one
 	if f.recalls(0) {
 		t.Error("a heartbeat that began long ago counts as new")
 	}
@@ -105,10 +107,35 @@ func TestSilenceStopsTheMemoryAndAHeartbeatBringsItBack(t *testing.T) {
 
 func TestNothingIsRecalledBeforeTheFirstHeartbeat(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
-	m := New(64, func() time.Time { return now })
-	m.Remember(&auth.Known{SessionID: modelID(0), UserID: 1}, m.Mark(), now)
-	if m.Recall(modelID(0), now) != nil {
-		t.Error("recalled")
+	for _, sources := range []int{0, 1, 2} {
+		m := New(64, func() time.Time { return now })
+		for range sources {
+			m.Listen("a store")
+		}
+		m.Remember(&auth.Known{SessionID: modelID(0), UserID: 1}, m.Mark(), now)
+		if m.Recall(modelID(0), now) != nil {
+			t.Errorf("%d sources: recalled", sources)
+		}
+	}
+}
+
+func TestTheSilenceOfOneSourceIsEnough(t *testing.T) {
+	f := newFixture(64)
+	other := f.Listen("the other")
+	f.remember(0, 1)
+	if f.recalls(0) {
+		t.Error("recalled though one source was never heard")
+	}
+	if got := f.Deaf(f.now); len(got) != 1 || got[0] != "the other" {
+		t.Errorf("deaf to %q", got)
+	}
+	other(f.now)
+	if !f.recalls(0) || len(f.Deaf(f.now)) != 0 {
+		t.Error("not recalled though both are heard")
+	}
+	f.pass(MaxSilence + 1) // the first one is heard, the other is not
+	if f.recalls(0) || f.Hearing(f.now) {
+		t.Error("recalled in the silence of one source")
 	}
 }
 

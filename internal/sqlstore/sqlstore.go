@@ -22,6 +22,7 @@ var (
 	_ auth.UserStore    = (*Store)(nil)
 	_ auth.SessionStore = (*Store)(nil)
 	_ auth.Sweeper      = (*Store)(nil)
+	_ auth.LoginStore   = (*Store)(nil)
 )
 
 // Options are the bounds of a store; zero values mean the defaults.

@@ -43,9 +43,14 @@ func (s *Store) Start(ctx context.Context, st *auth.Start) error {
 }
 
 func (t *tx) start(session *auth.Session, st *auth.Start) error {
-	if st.Login != nil {
-		if err := t.stampLogin(session, st.Login); err != nil {
+	if l := st.Login; l != nil {
+		if err := t.stampLogin(session.UserID, l); err != nil {
 			return err
+		}
+		if l.Upgraded != "" {
+			if _, err := t.exec(moveAuthHash, session.AuthHash, session.UserID, l.OldAuthHash); err != nil {
+				return err
+			}
 		}
 	}
 	if !st.Replaces.IsZero() {
@@ -60,28 +65,34 @@ func (t *tx) start(session *auth.Session, st *auth.Start) error {
 	if st.PerUser <= 0 {
 		return nil
 	}
-	t.tell(auth.News{User: session.UserID})
-	_, err := t.exec(pruneSessions, session.UserID, session.ID[:], micros(session.Created), st.PerUser-1)
+	n, err := t.exec(pruneSessions, session.UserID, session.ID[:], micros(session.Created), st.PerUser-1)
+	if n > 0 {
+		t.tell(auth.News{User: session.UserID})
+	}
 	return err
 }
 
-func (t *tx) stampLogin(session *auth.Session, l *auth.LoginStamp) error {
+func (t *tx) stampLogin(userID int64, l *auth.LoginStamp) error {
 	encoded := l.Verified
 	if l.Upgraded != "" {
 		encoded = l.Upgraded
 	}
-	n, err := t.exec(stampLogin, djangoTime(l.At), encoded, session.UserID, l.Verified)
+	n, err := t.exec(stampLogin, djangoTime(l.At), encoded, userID, l.Verified)
 	if err != nil {
 		return err
 	}
 	if n == 0 {
 		return auth.ErrUserChanged
 	}
-	if l.Upgraded == "" {
-		return nil
+	return nil
+}
+
+// StampLogin implements auth.LoginStore.
+func (s *Store) StampLogin(ctx context.Context, userID int64, l *auth.LoginStamp) error {
+	if err := s.write.do(ctx, func(t *tx) error { return t.stampLogin(userID, l) }); err != nil {
+		return fmt.Errorf("stamp a login: %w", err)
 	}
-	_, err = t.exec(moveAuthHash, session.AuthHash, session.UserID, l.OldAuthHash)
-	return err
+	return nil
 }
 
 func (t *tx) insertSession(s *auth.Session) error {

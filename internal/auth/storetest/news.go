@@ -113,7 +113,7 @@ var news = []contract{
 		other := h.started(t, h.stored(t, "other", nil).ID, nil)
 		h.mustTell(t, other, func() error { _, err := h.Sessions.End(t.Context(), other.ID); return err })
 		at := s.LastSeen.Add(time.Hour)
-		if err := h.Sessions.Touch(t.Context(), []auth.Touch{{ID: s.ID, LastSeen: at, Expires: s.Expires}}); err != nil {
+		if err := h.Sessions.Touch(t.Context(), []auth.Touch{{ID: s.ID, UserID: s.UserID, LastSeen: at, Expires: s.Expires}}); err != nil {
 			t.Fatal(err)
 		}
 		h.mu.Lock()

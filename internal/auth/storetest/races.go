@@ -125,7 +125,7 @@ var races = []contract{
 					return err
 				}
 				at := s.LastSeen.Add(time.Duration(i) * time.Minute)
-				return h.Sessions.Touch(t.Context(), []auth.Touch{{ID: s.ID, LastSeen: at, Expires: at}})
+				return h.Sessions.Touch(t.Context(), []auth.Touch{{ID: s.ID, UserID: s.UserID, LastSeen: at, Expires: at}})
 			})
 			if err := errors.Join(errs...); err != nil {
 				t.Error(err)
@@ -205,7 +205,7 @@ var contexts = []contract{
 			"End":        func() error { _, err := h.Sessions.End(ended, s.ID); return err },
 			"EndAll":     func() error { _, err := h.Sessions.EndAll(ended, u.ID); return err },
 			"Touch": func() error {
-				return h.Sessions.Touch(ended, []auth.Touch{{ID: s.ID, LastSeen: at, Expires: at}})
+				return h.Sessions.Touch(ended, []auth.Touch{{ID: s.ID, UserID: s.UserID, LastSeen: at, Expires: at}})
 			},
 			"Sessions": func() error { _, err := h.Sessions.Sessions(ended, auth.SessionFilter{}); return err },
 		} {

@@ -97,7 +97,7 @@ var sessions = []contract{
 			{-time.Hour, -time.Hour},
 			{3*time.Minute + time.Microsecond, 0},
 		} {
-			h.touch(t, auth.Touch{ID: s.ID, LastSeen: seen.Add(c.seen), Expires: expires.Add(c.expires)})
+			h.touch(t, auth.Touch{ID: s.ID, UserID: s.UserID, LastSeen: seen.Add(c.seen), Expires: expires.Add(c.expires)})
 			s.LastSeen = later(s.LastSeen, seen.Add(c.seen))
 			s.Expires = later(s.Expires, expires.Add(c.expires))
 			h.mustHave(t, s)
@@ -112,9 +112,9 @@ var sessions = []contract{
 		}
 		at := kept.LastSeen.Add(time.Hour)
 		h.touch(t,
-			auth.Touch{ID: ended.ID, LastSeen: at, Expires: at},
+			auth.Touch{ID: ended.ID, UserID: ended.UserID, LastSeen: at, Expires: at},
 			auth.Touch{ID: auth.IDOf("never given"), LastSeen: at, Expires: at},
-			auth.Touch{ID: kept.ID, LastSeen: at})
+			auth.Touch{ID: kept.ID, UserID: kept.UserID, LastSeen: at})
 		h.mustLack(t, ended.ID)
 		h.mustLack(t, auth.IDOf("never given"))
 		kept.LastSeen = at
@@ -125,11 +125,11 @@ var sessions = []contract{
 		u := h.stored(t, "user", nil)
 		first, last := h.started(t, u.ID, nil), h.started(t, u.ID, nil)
 		at := last.LastSeen.Add(time.Hour)
-		batch := []auth.Touch{{ID: first.ID, LastSeen: at, Expires: first.Expires}}
+		batch := []auth.Touch{{ID: first.ID, UserID: first.UserID, LastSeen: at, Expires: first.Expires}}
 		for i := range 1500 {
 			batch = append(batch, auth.Touch{ID: auth.SessionID{0: 1, 30: byte(i >> 8), 31: byte(i)}, LastSeen: at, Expires: at})
 		}
-		h.touch(t, append(batch, auth.Touch{ID: last.ID, LastSeen: at, Expires: last.Expires})...)
+		h.touch(t, append(batch, auth.Touch{ID: last.ID, UserID: last.UserID, LastSeen: at, Expires: last.Expires})...)
 		first.LastSeen, last.LastSeen = at, at
 		h.mustHave(t, first)
 		h.mustHave(t, last)

@@ -1,0 +1,160 @@
+package postern
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/postern-auth/postern/internal/auth"
+	"github.com/postern-auth/postern/internal/pgstore"
+	"github.com/postern-auth/postern/internal/recall"
+	"github.com/postern-auth/postern/internal/sqlstore"
+)
+
+// home is the database of the users, and of the sessions unless they have a
+// store of their own.
+type home interface {
+	auth.UserStore
+	auth.SessionStore
+	auth.Sweeper
+	auth.LoginStore
+	schema
+	Ping(context.Context) error
+	CountSessions(context.Context) (int64, error)
+	Close() error
+}
+
+// schema is what a database needs to have tables.
+type schema interface {
+	// Ready says what is missing.
+	Ready(context.Context) error
+	// migrate returns the steps that it took.
+	migrate(context.Context) ([]Migration, error)
+	// steps returns all, applied or pending.
+	steps(context.Context) ([]Migration, error)
+}
+
+type sqliteHome struct{ *sqlstore.Store }
+
+func (h sqliteHome) migrate(ctx context.Context) ([]Migration, error) {
+	steps, err := h.Migrate(ctx)
+	return publicMigrations(steps), err
+}
+
+func (h sqliteHome) steps(ctx context.Context) ([]Migration, error) {
+	steps, err := h.Status(ctx)
+	return publicMigrations(steps), err
+}
+
+func publicMigrations(steps []sqlstore.Migration) []Migration {
+	migrations := make([]Migration, len(steps))
+	for i, s := range steps {
+		migrations[i] = Migration{Name: s.Name, Applied: s.Applied, SQL: s.SQL}
+	}
+	return migrations
+}
+
+type postgresHome struct{ *pgstore.Store }
+
+func (h postgresHome) migrate(ctx context.Context) ([]Migration, error) {
+	steps, err := h.Migrate(ctx)
+	return publicPostgresMigrations(steps), err
+}
+
+func (h postgresHome) steps(ctx context.Context) ([]Migration, error) {
+	steps, err := h.Status(ctx)
+	return publicPostgresMigrations(steps), err
+}
+
+func publicPostgresMigrations(steps []pgstore.Migration) []Migration {
+	migrations := make([]Migration, len(steps))
+	for i, s := range steps {
+		migrations[i] = Migration{Name: s.Name, Applied: s.Applied, SQL: s.SQL}
+	}
+	return migrations
+}
+
+// isPostgres tells by the scheme of a database's URL.
+func isPostgres(url string) bool {
+	return strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://")
+}
+
+// databaseSystem is the database's name in OpenTelemetry's conventions.
+func (c *Config) databaseSystem() string {
+	if isPostgres(c.Database) {
+		return "postgresql"
+	}
+	return "sqlite"
+}
+
+// openHome opens the database, whose news memory hears.
+func openHome(ctx context.Context, c Config, memory *recall.Memory, i *instruments) (home, error) {
+	if err := errors.Join(databaseMistakes(&c)...); err != nil {
+		return nil, err
+	}
+	if isPostgres(c.Database) {
+		return openPostgres(ctx, c, memory, i)
+	}
+	path, err := databasePath(c.Database)
+	if err != nil {
+		return nil, err
+	}
+	o := sqlstore.Options{Now: c.Now}
+	if memory != nil {
+		o.News, o.Heartbeat = memory.Hear, memory.Listen("database")
+	}
+	if i != nil {
+		o.Observe = i.metrics.Database
+	}
+	store, err := sqlstore.OpenSQLite(ctx, path, o)
+	if err != nil {
+		return nil, err
+	}
+	return sqliteHome{store}, nil
+}
+
+func openPostgres(ctx context.Context, c Config, memory *recall.Memory, i *instruments) (home, error) {
+	o := pgstore.Options{ListenURL: c.DatabaseListen, MaxConns: c.DatabaseConnections, Now: c.Now, Log: c.Log}
+	if memory != nil {
+		o.News, o.Heartbeat = memory.Hear, memory.Listen("database")
+	}
+	if i != nil {
+		o.Observe = i.metrics.Database
+	}
+	store, err := pgstore.Open(ctx, c.Database, o)
+	if err != nil {
+		return nil, err
+	}
+	return postgresHome{store}, nil
+}
+
+// databaseMistakes is what is wrong with the settings of the database.
+func databaseMistakes(c *Config) mistakes {
+	var m mistakes
+	check := func(setting, url string, problem error) {
+		if problem != nil {
+			m.add(setting, withoutCredentials(url), problem.Error())
+		}
+	}
+	if isPostgres(c.Database) {
+		check("POSTERN_DATABASE_URL", c.Database, pgstore.CheckURL(c.Database))
+	} else {
+		_, err := databasePath(c.Database)
+		check("POSTERN_DATABASE_URL", c.Database, err)
+	}
+	if c.DatabaseListen != "" {
+		err := pgstore.CheckURL(c.DatabaseListen)
+		if err == nil && !isPostgres(c.Database) {
+			err = errors.New("is of use only when POSTERN_DATABASE_URL is a PostgreSQL database; leave it out")
+		}
+		check("POSTERN_DATABASE_LISTEN", c.DatabaseListen, err)
+	}
+	if n := c.DatabaseConnections; n < 0 || n > maxConnections {
+		m.add("POSTERN_DATABASE_CONNECTIONS", fmt.Sprint(n), fmt.Sprintf("must be 0 (a few for each processor) to %d", maxConnections))
+	}
+	return m
+}
+
+// maxConnections is more than a PostgreSQL server likes.
+const maxConnections = 10_000

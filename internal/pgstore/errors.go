@@ -1,0 +1,110 @@
+package pgstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/postern-auth/postern/internal/auth"
+)
+
+// SQLSTATEs (https://www.postgresql.org/docs/current/errcodes-appendix.html).
+const (
+	codeForeignKey    = "23503"
+	codeUnique        = "23505"
+	codeSerialization = "40001"
+	codeDeadlock      = "40P01"
+	codeReadOnly      = "25006"
+	codeBadText       = "22021"
+)
+
+// code is the SQLSTATE of a server's error, "" if it is none.
+func code(err error) string {
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return e.Code
+	}
+	return ""
+}
+
+// isRepeatable reports whether a transaction that failed so would do
+// something else if it were run again.
+func isRepeatable(err error) bool {
+	c := code(err)
+	return c == codeSerialization || c == codeDeadlock
+}
+
+// isConnectionLost reports whether the connection was to blame, so that
+// another one may do better.
+func isConnectionLost(err error) bool {
+	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return false
+	}
+	switch code(err) {
+	case "57P01", "57P02", "57P03": // admin_shutdown, crash_shutdown, cannot_connect_now
+		return true
+	case "":
+	default:
+		return false
+	}
+	var network net.Error
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
+		errors.As(err, &network) || pgconn.SafeToRetry(err) || strings.Contains(err.Error(), "conn closed")
+}
+
+// classify wraps err in auth.ErrUnavailable if the database, the way to it or
+// the caller's deadline is to blame, and not the statement.
+func classify(err error) error {
+	if err == nil || isNoRow(err) {
+		return err
+	}
+	if c := code(err); c != "" {
+		switch c[:2] {
+		case "08", "53", "57", "58", "40", "55", "XX": // connection, resources, operator, system, rollback, locks, internal
+			return unavailable(err)
+		}
+		if c == codeReadOnly || c == "25P03" { // a demoted primary, idle_in_transaction_session_timeout
+			return unavailable(err)
+		}
+		return err
+	}
+	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok || isConnectionLost(err) || pgconn.Timeout(err) ||
+		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || strings.Contains(err.Error(), "closed pool") {
+		return unavailable(err)
+	}
+	return err
+}
+
+// unavailable wraps err in auth.ErrUnavailable, once; nil stays nil.
+func unavailable(err error) error {
+	if err == nil || errors.Is(err, auth.ErrUnavailable) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", auth.ErrUnavailable, err)
+}
+
+// explain says what an error at the opening means for the operator. pgx
+// leaves the password out of its errors.
+func explain(name string, err error) error {
+	var way string
+	switch code(err) {
+	case "28P01", "28000":
+		way = "check user and password, and pg_hba.conf"
+	case "3D000":
+		way = "create it with: createdb"
+	case "08P01":
+		way = "if a pooler stands between, add the parameter pooler=transaction"
+	case "53300":
+		way = "raise max_connections, or put a pooler such as PgBouncer in between"
+	case "":
+		way = "check host, port and sslmode, and that the server runs and takes writes"
+	}
+	if way == "" {
+		return fmt.Errorf("open database %s: %w", name, err)
+	}
+	return fmt.Errorf("open database %s: %s (%w)", name, way, err)
+}

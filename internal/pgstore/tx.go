@@ -1,0 +1,129 @@
+package pgstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/postern-auth/postern/internal/auth"
+)
+
+const (
+	// attempts is how often a transaction is run that conflicts with others.
+	attempts = 6
+	// firstPause is the pause before the second attempt, about; it doubles.
+	firstPause = 5 * time.Millisecond
+	// commitWait is how long the outcome of a commit is waited for, even when
+	// who asked for it has gone.
+	commitWait = 5 * time.Second
+)
+
+// tx is a transaction and the news it will be.
+type tx struct {
+	pgx.Tx
+	ctx  context.Context
+	news []auth.News
+}
+
+func (t *tx) tell(n auth.News) { t.news = append(t.news, n) }
+
+// exec runs a statement and returns how many rows it touched.
+func (t *tx) exec(statement string, args ...any) (int64, error) {
+	tag, err := t.Exec(t.ctx, statement, args...)
+	return tag.RowsAffected(), err
+}
+
+func (t *tx) row(query string, args ...any) pgx.Row { return t.QueryRow(t.ctx, query, args...) }
+
+// do runs work in one transaction, again if it conflicts with another one,
+// and tells its news before it returns. An error of the commit does not say
+// that nothing was committed.
+func (s *Store) do(ctx context.Context, work func(*tx) error) error {
+	began := time.Now()
+	defer func() { s.o.Observe("commit", 1, time.Since(began)) }()
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
+	var err error
+	for attempt := range attempts {
+		if attempt > 0 && !pause(ctx, attempt) {
+			break
+		}
+		if err = s.once(ctx, work); !isRepeatable(err) {
+			break
+		}
+	}
+	if code(err) == codeReadOnly {
+		s.renew() // this server was a primary, and is none any more
+	}
+	return classify(err)
+}
+
+// pause waits longer before each attempt, and not the same as others do;
+// false if ctx ends before.
+func pause(ctx context.Context, attempt int) bool {
+	most := firstPause << (attempt - 1)
+	select {
+	case <-time.After(most/2 + rand.N(most)):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// begin starts a transaction, on another connection if one turns out to be
+// dead: nothing was done on it yet.
+func (s *Store) begin(ctx context.Context) (pgx.Tx, error) {
+	t, err := s.pool.Begin(ctx)
+	if isConnectionLost(err) && ctx.Err() == nil {
+		s.renew()
+		t, err = s.pool.Begin(ctx)
+	}
+	return t, err
+}
+
+func (s *Store) once(ctx context.Context, work func(*tx) error) error {
+	begun, err := s.begin(ctx)
+	if err != nil {
+		return err
+	}
+	t := &tx{Tx: begun, ctx: ctx}
+	if err := work(t); err != nil {
+		return errors.Join(err, ended(t.rollback()))
+	}
+	// What is on its way to be committed is waited for: its outcome is worth
+	// knowing, and its news must be told.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitWait)
+	defer cancel()
+	err = t.Commit(ctx)
+	if !isRolledBack(err) {
+		for _, n := range t.news {
+			s.o.News(n)
+		}
+	}
+	return err
+}
+
+func (t *tx) rollback() error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.ctx), time.Second)
+	defer cancel()
+	return t.Rollback(ctx)
+}
+
+// ended leaves out what a rollback on a broken connection says: there is
+// nothing left to roll back.
+func ended(err error) error {
+	if err == nil || errors.Is(err, pgx.ErrTxClosed) || isConnectionLost(err) {
+		return nil
+	}
+	return fmt.Errorf("roll back: %w", err)
+}
+
+// isRolledBack reports whether the server itself said that it committed
+// nothing.
+func isRolledBack(err error) bool {
+	return errors.Is(err, pgx.ErrTxCommitRollback) || code(err) == codeForeignKey || isRepeatable(err)
+}

@@ -1,0 +1,115 @@
+package pgstore
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+const (
+	connectTimeout = 3 * time.Second
+	// statementTimeout bounds what a statement, and a transaction that is left
+	// alone, may hold on to, should this process not be there to end it.
+	statementTimeout = 30 * time.Second
+
+	paramPooler = "pooler"
+)
+
+// CheckURL returns what is wrong with a URL for Open, without its password.
+func CheckURL(url string) error {
+	_, err := parseURL(url, 0)
+	return err
+}
+
+// parseURL returns the configuration of a pool.
+func parseURL(raw string, maxConns int) (*pgxpool.Config, error) {
+	rest, pooled, err := takePooler(raw)
+	if err != nil {
+		return nil, err
+	}
+	config, err := pgxpool.ParseConfig(rest)
+	if err != nil {
+		return nil, errors.New("is not a URL of a PostgreSQL database: " + reason(err) + `; write "postgres://USER:PASSWORD@HOST:5432/DATABASE?sslmode=verify-full"`)
+	}
+	if maxConns <= 0 {
+		maxConns = max(8, 4*runtime.GOMAXPROCS(0))
+	}
+	config.MaxConns = int32(min(maxConns, 1<<15))
+	config.MaxConnLifetime, config.MaxConnLifetimeJitter = 30*time.Minute, 5*time.Minute
+	config.MaxConnIdleTime, config.HealthCheckPeriod = 5*time.Minute, 15*time.Second
+	harden(config.ConnConfig, pooled)
+	return config, nil
+}
+
+// harden sets what every connection needs unless the URL says otherwise.
+func harden(c *pgx.ConnConfig, pooled bool) {
+	if c.ConnectTimeout == 0 || c.ConnectTimeout > time.Minute {
+		c.ConnectTimeout = connectTimeout
+	}
+	if c.ValidateConnect == nil { // target_session_attrs
+		c.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
+	}
+	if c.RuntimeParams["application_name"] == "" {
+		c.RuntimeParams["application_name"] = "postern"
+	}
+	if pooled {
+		// The next statement may reach another connection: nothing may be
+		// prepared there or set there.
+		c.DefaultQueryExecMode = pgx.QueryExecModeExec
+		c.StatementCacheCapacity, c.DescriptionCacheCapacity = 0, 0
+		delete(c.RuntimeParams, "application_name")
+		return
+	}
+	for _, name := range []string{"statement_timeout", "idle_in_transaction_session_timeout"} {
+		if c.RuntimeParams[name] == "" {
+			c.RuntimeParams[name] = fmt.Sprint(statementTimeout.Milliseconds())
+		}
+	}
+}
+
+// takePooler takes the parameter that is ours out of a URL.
+func takePooler(raw string) (rest string, pooled bool, err error) {
+	if !strings.HasPrefix(raw, "postgres://") && !strings.HasPrefix(raw, "postgresql://") {
+		return "", false, errors.New(`is not a URL of a PostgreSQL database; write "postgres://USER:PASSWORD@HOST:5432/DATABASE"`)
+	}
+	before, query, found := strings.Cut(raw, "?")
+	if !found {
+		return raw, false, nil
+	}
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return "", false, errors.New("has parameters that can't be read after the question mark")
+	}
+	switch mode := values.Get(paramPooler); {
+	case !values.Has(paramPooler):
+		return raw, false, nil
+	case mode != "transaction" && mode != "none":
+		return "", false, fmt.Errorf(`has the parameter %s=%s; it must be "transaction" or "none"`, paramPooler, mode)
+	default:
+		values.Del(paramPooler)
+		return before + "?" + values.Encode(), mode == "transaction", nil
+	}
+}
+
+// reason is the cause of a parser's error, without the URL.
+func reason(err error) string {
+	if _, ok := errors.AsType[*url.Error](err); ok { // which may quote a part of the password
+		return "host, port or name can't be read (special characters in a password are written %40 and the like)"
+	}
+	if parse, ok := errors.AsType[*pgconn.ParseConfigError](err); ok && parse.Unwrap() != nil {
+		return "a parameter can't be read: " + parse.Unwrap().Error()
+	}
+	return "it can't be read"
+}
+
+// nameOf names a database in errors.
+func nameOf(c *pgx.ConnConfig) string {
+	return fmt.Sprintf("%s on %s", c.Database, strings.TrimSuffix(c.Host, "/"))
+}
