@@ -47,12 +47,19 @@ func (s *Server) probes() map[string]http.Handler {
 
 // public is what the main listener answers: the API, the probes, and with
 // withMetrics the metrics.
+//
+// While a stop is coming, each answer closes its connection. What is kept open
+// until the listeners close may be closed just when a proxy sends a request
+// on it; a proxy can't repeat that if it is a POST.
 func (s *Server) public(withMetrics bool) http.Handler {
 	api, own := s.Handler(), s.probes()
 	if withMetrics {
 		own[routeMetrics] = s.guard.Probe(routeMetrics, s.metrics.Handler())
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.readiness.Draining() {
+			w.Header().Set("Connection", "close")
+		}
 		if strings.HasPrefix(r.URL.Path, "/-/") {
 			if handler := own[r.URL.Path]; handler != nil {
 				handler.ServeHTTP(w, r)

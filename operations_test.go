@@ -386,3 +386,37 @@ func TestAStopIsAnnouncedBeforeItHappens(t *testing.T) {
 		t.Errorf("a server that stops is no longer alive: %d", status)
 	}
 }
+
+func TestConnectionsEndWithTheirNextAnswerOnceAStopIsComing(t *testing.T) {
+	bases, stop := listenAs(t, openServer(t, testConfig(t)), postern.Listen{DrainDelay: 2 * time.Second})
+	for _, path := range []string{"/api/user/", "/-/live", "/nowhere"} {
+		if _, closes := ask(t, bases[0]+path); closes {
+			t.Errorf("%s closes the connection of a server that goes on", path)
+		}
+	}
+	stop()
+	for patience := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		if status, _ := ask(t, bases[0]+"/-/ready"); status == http.StatusServiceUnavailable {
+			break
+		}
+		if time.Now().After(patience) {
+			t.Fatal("readiness stays green")
+		}
+	}
+	for _, path := range []string{"/api/user/", "/-/live", "/nowhere"} {
+		if _, closes := ask(t, bases[0]+path); !closes {
+			t.Errorf("%s leaves the connection of a server that stops open", path)
+		}
+	}
+}
+
+// ask returns the status, and whether the answer closes its connection.
+func ask(t *testing.T, url string) (status int, closes bool) {
+	t.Helper()
+	response, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	return response.StatusCode, response.Close
+}

@@ -49,6 +49,9 @@ func NewReadiness(log *slog.Logger, checks ...Check) *Readiness {
 // Drain makes the server unready for good: it is about to stop.
 func (r *Readiness) Drain() { r.draining.Store(true) }
 
+// Draining reports whether the server is about to stop.
+func (r *Readiness) Draining() bool { return r.draining.Load() }
+
 // The words of a report.
 const (
 	statusReady    = "ready"
