@@ -17,7 +17,7 @@ const module = "github.com/postern-auth/postern"
 // rooms is the map of docs/architecture.md: each room and the rooms of ours
 // that it may import. Tests of a room may import more.
 var rooms = map[string][]string{
-	".":                       {"internal/api", "internal/auth", "internal/django", "internal/drf", "internal/guard", "internal/httpserver", "internal/metrics", "internal/ops", "internal/password", "internal/pgstore", "internal/recall", "internal/sqlstore", "internal/tracing"},
+	".":                       {"internal/api", "internal/auth", "internal/django", "internal/drf", "internal/guard", "internal/httpserver", "internal/metrics", "internal/ops", "internal/password", "internal/pgstore", "internal/recall", "internal/redisstore", "internal/sqlstore", "internal/tracing"},
 	"bench":                   {},
 	"bench/empty":             {},
 	"bench/hash":              {"internal/argon2"},
@@ -36,6 +36,8 @@ var rooms = map[string][]string{
 	"internal/pgstore/pgtest": {},
 	"internal/password":       {"internal/argon2"},
 	"internal/recall":         {"internal/auth"},
+	"internal/redisstore":     {"internal/auth"},
+	"internal/redisstore/redistest": {},
 	"internal/sqlstore":       {"internal/auth", "internal/django"},
 	"internal/tracing":        {"internal/auth"},
 }

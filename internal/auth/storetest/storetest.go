@@ -79,8 +79,9 @@ type home struct {
 	hearing func(auth.News) // also told, if not nil
 }
 
-// epoch is when the tests take place: recent, with microseconds.
-var epoch = time.Date(2026, 3, 4, 5, 6, 7, 890_123_000, time.UTC)
+// epoch is when the tests take place: with microseconds, and in a future so far
+// that no store which lets sessions go by itself has let any go.
+var epoch = time.Date(2126, 3, 4, 5, 6, 7, 890_123_000, time.UTC)
 
 // user returns a user that is not stored, different from any other.
 func (h *home) user(name string) *auth.User {
