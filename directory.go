@@ -80,7 +80,7 @@ type Session struct {
 	ID        string // 64 hexadecimal digits
 	UserID    int64
 	Created   time.Time
-	LastSeen  time.Time // up to a minute late
+	LastSeen  time.Time // up to six minutes late; with an idle timeout or a sliding age, up to two
 	Expires   time.Time
 	Address   netip.Addr // the zero Addr when unknown
 	UserAgent string
@@ -135,7 +135,7 @@ func OpenDirectory(ctx context.Context, c Config) (*Directory, error) {
 }
 
 // Flush writes the last-seen times that wait to be written, which happens by
-// itself about once a minute and at Close.
+// itself twice a minute and at Close.
 func (d *Directory) Flush(ctx context.Context) error { return d.realm.Flush(ctx) }
 
 // Close writes what is pending and closes the database.

@@ -170,3 +170,22 @@ func TestARotationThatSkipsAStepLogsPeopleOut(t *testing.T) {
 		})
 	}
 }
+
+// TestAnUpgradedHashDuringARotationLogsNobodyOut: the login that makes the
+// password's hash anew knows sessions of the former key.
+func TestAnUpgradedHashDuringARotationLogsNobodyOut(t *testing.T) {
+	c := testConfig(t)
+	c.SecretKey = formerKey
+	_, before := startServer(t, c)
+	first := newClient(t, before)
+	first.register("user")
+	second := loggedIn(t, before)
+
+	c.SecretKey, c.SecretKeyFallbacks = newKey, []string{formerKey}
+	c.Passwords.Argon2Time = 2
+	_, after := startServer(t, c)
+	third := loggedIn(t, after)
+	for _, device := range []*client{first, second, third} {
+		device.on(after).isIn(true)
+	}
+}

@@ -41,11 +41,15 @@ type Listen struct {
 // adminDrain is how long a stop waits for a scrape or a profile under way.
 const adminDrain = time.Second
 
+// maxLinger is how long connections are answered at most when no new ones are
+// taken: enough for a proxy to notice that those are refused.
+const maxLinger = time.Second
+
 // Serve listens and answers with Handler, and with the two probes of
 // [Server.OperationsHandler], until ctx ends, with time-outs on every read
 // and write. Then the server is unready for good; after l.DrainDelay it takes
-// no more requests and lets those under way finish. nil means that every
-// request taken was answered.
+// no more connections, answers those there are for a moment, and lets requests
+// under way finish. nil means that every request taken was answered.
 func (s *Server) Serve(ctx context.Context, l Listen) error {
 	main, admin, err := s.listen(ctx, l)
 	if err != nil {
@@ -90,7 +94,8 @@ func (s *Server) serve(ctx context.Context, l Listen, main, admin []net.Listener
 			stopTaking()
 		}
 	}()
-	err := httpserver.Serve(taking, main, s.public(l.Metrics && l.AdminAddr == ""), httpserver.DrainTimeout, log)
+	patience := httpserver.Patience{Linger: min(l.DrainDelay, maxLinger), Drain: httpserver.DrainTimeout}
+	err := httpserver.Serve(taking, main, s.public(l.Metrics && l.AdminAddr == ""), patience, log)
 	stopWatching()
 	return errors.Join(err, <-adminEnded)
 }
@@ -110,7 +115,7 @@ func (s *Server) serveAdmin(ctx context.Context, admin []net.Listener) error {
 	if len(admin) == 0 {
 		return nil
 	}
-	err := httpserver.Serve(ctx, admin, s.OperationsHandler(), adminDrain, s.config.Log)
+	err := httpserver.Serve(ctx, admin, s.OperationsHandler(), httpserver.Patience{Drain: adminDrain}, s.config.Log)
 	if ctx.Err() != nil && err != nil {
 		s.config.Log.LogAttrs(ctx, slog.LevelInfo, "an operator's request was cut off", slog.Any("error", err))
 		return nil

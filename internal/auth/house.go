@@ -12,6 +12,8 @@ const (
 	// maxSeen bounds the memory of signs of life that wait to be written; what
 	// comes beyond is written at a later request.
 	maxSeen = 1 << 16
+	// flushAtMost is the longest pause between two writes of signs of life.
+	flushAtMost = 30 * time.Second
 	// sweepBatch is how many expired sessions leave in one commit: few enough
 	// that no login waits for it.
 	sweepBatch = 200
@@ -99,7 +101,7 @@ func (r *Realm) ClearExpired(ctx context.Context) (int, error) {
 // keepHouse writes last-seen times and sweeps until ctx ends.
 func (r *Realm) keepHouse(ctx context.Context) {
 	defer close(r.stopped)
-	flush := time.NewTicker(max(r.policy.TouchEvery()/2, 25*time.Millisecond))
+	flush := time.NewTicker(min(flushAtMost, max(r.policy.TouchEvery()/2, 25*time.Millisecond)))
 	defer flush.Stop()
 	sweep := time.NewTicker(sweepEvery)
 	defer sweep.Stop()

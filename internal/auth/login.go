@@ -31,7 +31,9 @@ func (r *Realm) Login(ctx context.Context, name, plain string, v Visit) (*Opened
 	}
 	encoded := user.Password
 	if stamp.Upgraded != "" {
-		stamp.OldAuthHash = django.SessionAuthHash(r.keys[0], encoded)
+		for _, key := range r.keys {
+			stamp.OldAuthHashes = append(stamp.OldAuthHashes, django.SessionAuthHash(key, encoded))
+		}
 		encoded = stamp.Upgraded
 	}
 	stamp.At = session.Created

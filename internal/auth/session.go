@@ -73,9 +73,13 @@ type Policy struct {
 	PerUser int
 }
 
-// TouchEvery is how often at most a session's last-seen time is written: once
-// a minute, or ten times in an idle timeout or a sliding age that is short.
+// TouchEvery is how often at most a session's last-seen time is written: every
+// five minutes while nothing depends on it, and otherwise once a minute, or ten
+// times in an idle timeout or a sliding age that is short.
 func (p Policy) TouchEvery() time.Duration {
+	if p.Idle == 0 && !p.Sliding {
+		return 5 * time.Minute
+	}
 	every := time.Minute
 	if p.Idle > 0 {
 		every = min(every, p.Idle/10)

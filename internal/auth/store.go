@@ -76,9 +76,9 @@ type LoginStamp struct {
 	Verified string    // the encoded password that was verified
 	// Upgraded replaces it with a stronger hash of the same password, "" to
 	// keep it. The user's other sessions stay: their AuthHash moves from
-	// OldAuthHash to Session.AuthHash.
-	Upgraded    string
-	OldAuthHash string
+	// any of OldAuthHashes (one for each secret key) to Session.AuthHash.
+	Upgraded      string
+	OldAuthHashes []string
 }
 
 // LoginStore is a UserStore whose logins can be stamped apart from their

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"sync/atomic"
 	"time"
 )
 
@@ -120,10 +121,22 @@ func closeAll(listeners []net.Listener) {
 	}
 }
 
-// Serve answers on the listeners until ctx ends; then it takes no new
-// requests, lets those under way finish, for drain at most, and returns. nil
-// means that every request taken was answered.
-func Serve(ctx context.Context, listeners []net.Listener, handler http.Handler, drain time.Duration, log *slog.Logger) error {
+// Patience is how a stop treats the connections there are.
+type Patience struct {
+	// Linger is for how long connections are still answered after the
+	// listeners have closed, at most: who has just connected, or sends on a
+	// connection that was idle, is not left without an answer. The handler has
+	// clients leave, by "Connection: close".
+	Linger time.Duration
+	// Drain is how long requests under way may take after that.
+	Drain time.Duration
+}
+
+// Serve answers on the listeners until ctx ends; then it closes them, lets
+// requests under way finish, and returns. nil means that every request taken
+// was answered.
+func Serve(ctx context.Context, listeners []net.Listener, handler http.Handler, p Patience, log *slog.Logger) error {
+	var open atomic.Int64
 	server := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: ReadHeaderTimeout,
@@ -132,23 +145,44 @@ func Serve(ctx context.Context, listeners []net.Listener, handler http.Handler, 
 		IdleTimeout:       IdleTimeout,
 		MaxHeaderBytes:    MaxHeaderBytes - headerSlop,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		ConnState: func(_ net.Conn, state http.ConnState) {
+			switch state {
+			case http.StateNew:
+				open.Add(1)
+			case http.StateClosed, http.StateHijacked:
+				open.Add(-1)
+			}
+		},
 	}
 	failed := make(chan error, len(listeners))
 	for _, l := range listeners {
 		go func() { failed <- server.Serve(l) }()
 	}
+	var failure error
 	select {
 	case err := <-failed:
-		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
-		defer cancel()
-		return errors.Join(fmt.Errorf("serve: %w", err), server.Shutdown(closing))
+		failure = fmt.Errorf("serve: %w", err)
 	case <-ctx.Done():
+		closeAll(listeners)
+		for range listeners {
+			<-failed
+		}
+		linger(&open, p.Linger)
 	}
-	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.Drain)
 	defer cancel()
 	if err := server.Shutdown(closing); err != nil {
 		server.Close()
-		return fmt.Errorf("stop: requests were still under way after %s: %w", drain, err)
+		return errors.Join(failure, fmt.Errorf("stop: requests were still under way after %s: %w", p.Drain, err))
 	}
-	return nil
+	return failure
+}
+
+// linger waits until no connection is open, for so long at most.
+// http.Server.Shutdown waits for requests it has begun to answer only: one
+// whose header it reads after its begin is dropped without a word.
+func linger(open *atomic.Int64, most time.Duration) {
+	for end := time.Now().Add(most); open.Load() > 0 && time.Now().Before(end); {
+		time.Sleep(min(time.Until(end), 5*time.Millisecond))
+	}
 }

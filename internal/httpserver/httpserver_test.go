@@ -68,7 +68,9 @@ func serve(t *testing.T, o Options) net.Addr {
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	hello := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") })
-	go func() { done <- Serve(ctx, listeners, hello, DrainTimeout, slog.New(slog.DiscardHandler)) }()
+	go func() {
+		done <- Serve(ctx, listeners, hello, Patience{Drain: DrainTimeout}, slog.New(slog.DiscardHandler))
+	}()
 	t.Cleanup(func() {
 		stop()
 		if err := <-done; err != nil {

@@ -13,7 +13,7 @@ const (
 	// follow one another and see each other's sessions.
 	stampLogin = `update auth_user set last_login = $1, password = $2 where id = $3::bigint and password = $4 and is_active`
 	// A stronger hash of the same password leaves the user's sessions alive.
-	moveAuthHash  = `update postern_session set auth_hash = $1 where user_id = $2 and auth_hash = $3`
+	moveAuthHash  = `update postern_session set auth_hash = $1 where user_id = $2 and auth_hash = any($3::text[])`
 	insertSession = `insert into postern_session
 		(id, user_id, auth_hash, csrf_secret, created, last_seen, expires, address, user_agent)
 		values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
@@ -53,7 +53,7 @@ func (t *tx) start(session *auth.Session, st *auth.Start) error {
 			return err
 		}
 		if l.Upgraded != "" {
-			if _, err := t.exec(moveAuthHash, session.AuthHash, session.UserID, l.OldAuthHash); err != nil {
+			if _, err := t.exec(moveAuthHash, session.AuthHash, session.UserID, l.OldAuthHashes); err != nil {
 				return err
 			}
 		}

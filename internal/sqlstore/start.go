@@ -48,8 +48,10 @@ func (t *tx) start(session *auth.Session, st *auth.Start) error {
 			return err
 		}
 		if l.Upgraded != "" {
-			if _, err := t.exec(moveAuthHash, session.AuthHash, session.UserID, l.OldAuthHash); err != nil {
-				return err
+			for _, old := range l.OldAuthHashes {
+				if _, err := t.exec(moveAuthHash, session.AuthHash, session.UserID, old); err != nil {
+					return err
+				}
 			}
 		}
 	}

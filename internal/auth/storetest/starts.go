@@ -83,7 +83,7 @@ var starts = []contract{
 				u, other := h.stored(t, name, nil), h.stored(t, name+"?", nil)
 				kept := h.started(t, other.ID, nil)
 				start := h.login(u)
-				start.Login.Upgraded, start.Login.OldAuthHash = "encoded$stronger", kept.AuthHash
+				start.Login.Upgraded, start.Login.OldAuthHashes = "encoded$stronger", []string{kept.AuthHash}
 				start.Replaces, start.PerUser = kept.ID, 1
 				change(t, u)
 				wantError(t, "Start", h.Sessions.Start(t.Context(), start), auth.ErrUserChanged)
@@ -115,7 +115,7 @@ var starts = []contract{
 
 		start := h.login(u)
 		start.Session.AuthHash = "new"
-		start.Login.Upgraded, start.Login.OldAuthHash = "encoded$stronger", "old"
+		start.Login.Upgraded, start.Login.OldAuthHashes = "encoded$stronger", []string{"older", "old"}
 		h.mustStart(t, start)
 
 		u.Password, u.LastLogin = "encoded$stronger", start.Login.At
