@@ -12,23 +12,31 @@ import (
 // hexadecimal. What can't be read may mean anything.
 const newsChannel = prefix + "news"
 
+// script is sent by its digest, or whole on a connection of its own.
+type script struct {
+	*valkey.Lua
+	source string
+}
+
+func newScript(source string) *script { return &script{valkey.NewLuaScript(source), source} }
+
 // Each script touches one key, which decides where it runs.
 var (
 	// The session, the time at which it goes, its fields.
-	scriptStart = valkey.NewLuaScript(`
+	scriptStart = newScript(`
 redis.call('HSET', KEYS[1], unpack(ARGV, 2))
 redis.call('PEXPIREAT', KEYS[1], ARGV[1])
 return 1`)
 
 	// Ends a session and tells so, at once. The user, or nothing.
-	scriptEnd = valkey.NewLuaScript(`
+	scriptEnd = newScript(`
 local uid = redis.call('HGET', KEYS[1], 'uid')
 if redis.call('DEL', KEYS[1]) == 0 then return false end
 redis.call('PUBLISH', '` + newsChannel + `', ARGV[1])
 return uid or ''`)
 
 	// Moves last-seen and expiry on, never back, of a session that is there.
-	scriptTouch = valkey.NewLuaScript(`
+	scriptTouch = newScript(`
 local had = redis.call('HMGET', KEYS[1], 'seen', 'exp')
 if not had[1] or not had[2] then return 0 end
 if tonumber(ARGV[1]) > tonumber(had[1]) then redis.call('HSET', KEYS[1], 'seen', ARGV[1]) end
@@ -40,14 +48,14 @@ return 1`)
 
 	// Announces an upgraded hash to a session of the former one, which may
 	// itself have been announced.
-	scriptAnnounce = valkey.NewLuaScript(`
+	scriptAnnounce = newScript(`
 local had = redis.call('HMGET', KEYS[1], 'ah', 'nah')
 if had[1] == ARGV[1] or had[2] == ARGV[1] then redis.call('HSET', KEYS[1], 'ah', ARGV[1], 'nah', ARGV[2]) end
 return 1`)
 
 	// Puts a session into its user's index, or moves its expiry on, and takes
 	// out those that expired before ARGV[3].
-	scriptIndex = valkey.NewLuaScript(`
+	scriptIndex = newScript(`
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. ARGV[3])
 redis.call('ZADD', KEYS[1], 'GT', ARGV[2], ARGV[1])
 local last = redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')
@@ -61,14 +69,14 @@ const indexSlack = 5 * time.Minute
 
 // run executes a script at the server that has the key. With Options.Replicas
 // it is done when enough of them have it.
-func (s *Store) run(ctx context.Context, script *valkey.Lua, key string, args ...string) (valkey.ValkeyResult, error) {
+func (s *Store) run(ctx context.Context, what *script, key string, args ...string) (valkey.ValkeyResult, error) {
 	if s.o.Replicas <= 0 {
-		result := script.Exec(ctx, s.client, []string{key}, args)
+		result := what.Exec(ctx, s.client, []string{key}, args)
 		return result, classify(ignoreNil(result.Error()))
 	}
 	var result valkey.ValkeyResult
 	err := s.client.Dedicated(func(c valkey.DedicatedClient) error {
-		result = script.Exec(ctx, c, []string{key}, args)
+		result = c.Do(ctx, c.B().Eval().Script(what.source).Numkeys(1).Key(key).Arg(args...).Build())
 		if err := ignoreNil(result.Error()); err != nil {
 			return err
 		}

@@ -69,8 +69,10 @@ func (s *Store) announce(ctx context.Context, session *auth.Session, l *auth.Log
 		return err
 	}
 	for _, id := range ids {
-		if _, err := s.run(ctx, scriptAnnounce, sessionKey(id), l.OldAuthHash, session.AuthHash); err != nil {
-			return err
+		for _, old := range l.OldAuthHashes {
+			if _, err := s.run(ctx, scriptAnnounce, sessionKey(id), old, session.AuthHash); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

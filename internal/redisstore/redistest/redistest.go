@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -38,14 +39,14 @@ func Start(t testing.TB, args ...string) *Server {
 	return start(t, nil, args)
 }
 
-func start(t testing.TB, mode []string, args []string) *Server {
+func start(t testing.TB, mode, args []string) *Server {
 	t.Helper()
 	s := &Server{Port: FreePort(t)}
 	var err error
 	if s.dir, err = os.MkdirTemp("", "postern-redis-"); err != nil {
 		t.Fatal(err)
 	}
-	s.args = append(append(mode, "--port", strconv.Itoa(s.Port), "--bind", "127.0.0.1", "--dir", s.dir, "--logfile", filepath.Join(s.dir, "log"), "--daemonize", "no"), args...)
+	s.args = append(append(slices.Clone(mode), "--port", strconv.Itoa(s.Port), "--bind", "127.0.0.1", "--dir", s.dir, "--logfile", filepath.Join(s.dir, "log"), "--daemonize", "no"), args...)
 	t.Cleanup(func() {
 		s.end(syscall.SIGKILL)
 		_ = os.RemoveAll(s.dir)
@@ -143,7 +144,7 @@ func StartCluster(t testing.TB, args ...string) *Cluster {
 	const masters = 3
 	c := new(Cluster)
 	for range 2 * masters {
-		c.Servers = append(c.Servers, start(t, nil, append([]string{
+		c.Servers = append(c.Servers, Start(t, append([]string{
 			"--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--cluster-config-file", "nodes.conf", "--save", "", "--appendonly", "no",
 			"--cluster-port", strconv.Itoa(FreePort(t)), "--cluster-replica-validity-factor", "0",
 		}, args...)...))
