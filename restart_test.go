@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,6 +19,8 @@ import (
 	"github.com/postern-auth/postern"
 	"github.com/postern-auth/postern/internal/pgstore/pgtest"
 )
+
+const anyPort = "127.0.0.1:0"
 
 // fixedNode is a node that is started again and again at one address.
 type fixedNode struct {
@@ -38,8 +41,10 @@ func (n *fixedNode) start(c postern.Config) {
 	ready := make(chan struct{})
 	n.end, n.done = end, make(chan error, 1)
 	go func() {
-		err := server.Serve(ctx, postern.Listen{Addr: n.addr, DrainDelay: 300 * time.Millisecond, Ready: func(a []net.Addr) {
-			n.addr = a[0].String()
+		err := server.Serve(ctx, postern.Listen{Addr: n.addr, DrainDelay: 500 * time.Millisecond, Ready: func(a []net.Addr) {
+			if n.addr == anyPort { // the first time
+				n.addr = a[0].String()
+			}
 			close(ready)
 		}})
 		n.done <- errors.Join(err, server.Close())
@@ -59,18 +64,44 @@ func (n *fixedNode) stop() {
 	}
 }
 
-// balanced sends each request to the nodes in turn, and to the next one when a
-// connection is refused. It repeats nothing else.
+// balanced sends each request to the nodes in turn, leaving out those that are
+// not ready, and to the next one when a connection is refused. It repeats
+// nothing else.
 type balanced struct {
 	nodes []*fixedNode
+	ready []*atomic.Bool
 	turn  atomic.Uint64
 	http  *http.Client
+}
+
+// watch asks a node whether it is ready, until over.
+func watch(n *fixedNode, ready, over *atomic.Bool) {
+	prober := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 2 * time.Second}
+	for !over.Load() {
+		response, err := prober.Get("http://" + n.addr + "/-/ready")
+		if err == nil {
+			response.Body.Close()
+		}
+		ready.Store(err == nil && response.StatusCode == http.StatusOK)
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// next is a node that is ready.
+func (b *balanced) next() *fixedNode {
+	for {
+		i := b.turn.Add(1) % uint64(len(b.nodes))
+		if b.ready[i].Load() {
+			return b.nodes[i]
+		}
+		time.Sleep(time.Millisecond)
+	}
 }
 
 func (b *balanced) do(method, path, body string, headers ...string) (int, string, *http.Response, error) {
 	var refused error
 	for range b.nodes {
-		node := b.nodes[b.turn.Add(1)%uint64(len(b.nodes))]
+		node := b.next()
 		// A reader that is not one of net/http's own can't be sent again, so
 		// that the client does not repeat what it thinks it may.
 		r, err := http.NewRequest(method, "http://"+node.addr+path, io.MultiReader(bytes.NewReader([]byte(body))))
@@ -97,22 +128,30 @@ func (b *balanced) do(method, path, body string, headers ...string) (int, string
 }
 
 // TestARollingRestartFailsNoRequest: nodes are restarted one after the other
-// while clients log in, check and log out.
+// while clients log in, check and log out behind a balancer that asks nodes
+// whether they are ready.
 func TestARollingRestartFailsNoRequest(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, e *engine) {
 		var nodes []*fixedNode
 		for range 2 {
-			n := &fixedNode{t: t, addr: "127.0.0.1:0"}
+			n := &fixedNode{t: t, addr: anyPort}
 			n.start(e.config)
 			nodes = append(nodes, n)
 		}
 		newClient(t, "http://"+nodes[0].addr).register("user")
 		var over atomic.Bool
 		var requests atomic.Int64
-		var clients sync.WaitGroup
+		var clients, watchers sync.WaitGroup
+		var ready []*atomic.Bool
+		var ended atomic.Bool
+		for _, n := range nodes {
+			r := new(atomic.Bool)
+			ready = append(ready, r)
+			watchers.Go(func() { watch(n, r, &ended) })
+		}
 		for range 6 {
 			clients.Go(func() {
-				b := &balanced{nodes: nodes, http: &http.Client{Transport: &http.Transport{DisableKeepAlives: false}}}
+				b := &balanced{nodes: nodes, ready: ready, http: &http.Client{Transport: &http.Transport{}}}
 				for !over.Load() {
 					n, err := visit(b)
 					requests.Add(n)
@@ -127,10 +166,13 @@ func TestARollingRestartFailsNoRequest(t *testing.T) {
 			for _, n := range nodes {
 				n.stop()
 				n.start(e.config)
+				eventually(t, "the node is ready", func() bool { return ready[slices.Index(nodes, n)].Load() })
 			}
 		}
 		over.Store(true)
 		clients.Wait()
+		ended.Store(true)
+		watchers.Wait()
 		for _, n := range nodes {
 			n.stop()
 		}
