@@ -26,6 +26,14 @@ type Config struct {
 	// most, beside the one that listens. Default: four for each processor, at
 	// least eight.
 	DatabaseConnections int
+	// SessionStore is a Redis or Valkey, version 7 or newer, where sessions
+	// live apart from the users: "redis://USER:PASSWORD@HOST:6379", with TLS
+	// "rediss://…"; for a Cluster more nodes as parameters "addr=HOST:PORT", for
+	// Sentinels "master_set=NAME"; see docs/redis.md. Default: in Database.
+	SessionStore string
+	// SessionReplicas is how many replicas of the session store must have a
+	// session, or its end, before that is acknowledged. Default: 0.
+	SessionReplicas int
 	// NoMigrate leaves the database's schema as it is at Open.
 	NoMigrate bool
 

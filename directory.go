@@ -115,7 +115,7 @@ type NewUser struct {
 type Directory struct {
 	config Config
 	realm  *auth.Realm
-	store  home
+	stores *stores
 	memory *recall.Memory // nil for none
 	gate   *password.Gate
 }
@@ -142,7 +142,7 @@ func (d *Directory) Flush(ctx context.Context) error { return d.realm.Flush(ctx)
 func (d *Directory) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	return errors.Join(d.realm.Close(ctx), d.store.Close())
+	return errors.Join(d.realm.Close(ctx), d.stores.close())
 }
 
 // CreateUser makes a user. It returns *InvalidFieldError,

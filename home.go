@@ -9,6 +9,7 @@ import (
 	"github.com/postern-auth/postern/internal/auth"
 	"github.com/postern-auth/postern/internal/pgstore"
 	"github.com/postern-auth/postern/internal/recall"
+	"github.com/postern-auth/postern/internal/redisstore"
 	"github.com/postern-auth/postern/internal/sqlstore"
 )
 
@@ -23,6 +24,71 @@ type home interface {
 	Ping(context.Context) error
 	CountSessions(context.Context) (int64, error)
 	Close() error
+}
+
+// sessionHome is a store for sessions alone.
+type sessionHome interface {
+	auth.SessionStore
+	Ping(context.Context) error
+	Close() error
+}
+
+// stores are where users and sessions live.
+type stores struct {
+	database home
+	sessions sessionHome // nil: in the database, too
+}
+
+// openStores opens and migrates, or looks whether all is there.
+func openStores(ctx context.Context, c Config, memory *recall.Memory, i *instruments) (*stores, error) {
+	database, err := openHome(ctx, c, memory, i)
+	if err != nil {
+		return nil, err
+	}
+	s := &stores{database: database}
+	if c.NoMigrate {
+		err = database.Ready(ctx)
+	} else {
+		_, err = database.migrate(ctx)
+	}
+	if err == nil && c.SessionStore != "" {
+		err = s.openSessions(ctx, c, memory, i)
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	return s, nil
+}
+
+func (s *stores) openSessions(ctx context.Context, c Config, memory *recall.Memory, i *instruments) error {
+	o := redisstore.Options{Replicas: c.SessionReplicas, Now: c.Now, Log: c.Log}
+	if memory != nil {
+		o.News, o.Heartbeat = memory.Hear, memory.Listen("session store")
+	}
+	if i != nil {
+		o.Observe = i.metrics.Database
+	}
+	store, err := redisstore.Open(ctx, c.SessionStore, s.database, o)
+	if err != nil {
+		return err
+	}
+	s.sessions = store
+	return nil
+}
+
+func (s *stores) ofSessions() auth.SessionStore {
+	if s.sessions != nil {
+		return s.sessions
+	}
+	return s.database
+}
+
+func (s *stores) close() error {
+	var err error
+	if s.sessions != nil {
+		err = s.sessions.Close()
+	}
+	return errors.Join(err, s.database.Close())
 }
 
 // schema is what a database needs to have tables.
@@ -150,11 +216,22 @@ func databaseMistakes(c *Config) mistakes {
 		}
 		check("POSTERN_DATABASE_LISTEN", c.DatabaseListen, err)
 	}
+	if c.SessionStore != "" {
+		check("POSTERN_SESSION_STORE", c.SessionStore, redisstore.CheckURL(c.SessionStore))
+	}
+	if n := c.SessionReplicas; n < 0 || n > maxReplicas {
+		m.add("POSTERN_SESSION_REPLICAS", fmt.Sprint(n), fmt.Sprintf("must be 0 (none is waited for) to %d", maxReplicas))
+	}
+	if c.SessionReplicas > 0 && c.SessionStore == "" {
+		m.add("POSTERN_SESSION_REPLICAS", fmt.Sprint(c.SessionReplicas), "is of use only with a POSTERN_SESSION_STORE; leave it out")
+	}
 	if n := c.DatabaseConnections; n < 0 || n > maxConnections {
 		m.add("POSTERN_DATABASE_CONNECTIONS", fmt.Sprint(n), fmt.Sprintf("must be 0 (a few for each processor) to %d", maxConnections))
 	}
 	return m
 }
+
+const maxReplicas = 10
 
 // maxConnections is more than a PostgreSQL server likes.
 const maxConnections = 10_000

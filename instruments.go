@@ -46,13 +46,13 @@ func newInstruments(p trace.TracerProvider) *instruments {
 }
 
 // instrument has a realm report to i, if there is one.
-func (i *instruments) instrument(o *auth.Options, store home, system string) {
+func (i *instruments) instrument(o *auth.Options, system string) {
 	if i == nil {
 		return
 	}
 	o.HashWait = i.metrics.GateWait
 	if i.tracer != nil {
-		homes := i.tracer.Stores(store, system)
+		homes := i.tracer.Stores(o.Users, o.Sessions, system)
 		o.Users, o.Sessions, o.Step = homes, homes, i.tracer.Step
 	}
 }
@@ -72,7 +72,10 @@ func (i *instruments) traceRequest() func(*http.Request) (*http.Request, func(*g
 
 // watch has the metrics ask d's rooms at each scrape.
 func (i *instruments) watch(d *Directory) {
-	s := metrics.Sources{Gate: d.admitted, Sessions: d.store.CountSessions, Now: d.config.Now}
+	s := metrics.Sources{Gate: d.admitted, Now: d.config.Now}
+	if d.stores.sessions == nil {
+		s.Sessions = d.stores.database.CountSessions
+	}
 	if d.memory != nil {
 		s.Recall = d.recalled
 	}
@@ -97,7 +100,10 @@ func (d *Directory) recalled() metrics.Recall {
 
 // checks are what makes a server ready.
 func (d *Directory) checks() []ops.Check {
-	checks := []ops.Check{{Name: "database", Run: d.store.Ping}}
+	checks := []ops.Check{{Name: "database", Run: d.stores.database.Ping}}
+	if d.stores.sessions != nil {
+		checks = append(checks, ops.Check{Name: "session store", Run: d.stores.sessions.Ping})
+	}
 	if d.memory == nil {
 		return checks
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/postern-auth/postern"
 	"github.com/postern-auth/postern/internal/pgstore/pgtest"
+	"github.com/postern-auth/postern/internal/redisstore/redistest"
 )
 
 func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
@@ -27,6 +28,7 @@ type engine struct {
 func (e *engine) behind(l *link) postern.Config {
 	c := e.config
 	c.Database = through(c.Database, e.host, l)
+	c.SessionStore = through(c.SessionStore, e.host, l)
 	return c
 }
 
@@ -37,6 +39,12 @@ var engines = map[string]func(*testing.T) *engine{
 		c := testConfig(t)
 		c.Database = server.Database(t)
 		return &engine{config: c, host: hostOf(t, server.Port)}
+	},
+	"PostgreSQL and Redis": func(t *testing.T) *engine {
+		server := redistest.Start(t)
+		c := testConfig(t)
+		c.Database, c.SessionStore = pgtest.Database(t), server.URL()
+		return &engine{config: c, host: server.Address()}
 	},
 }
 

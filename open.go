@@ -92,20 +92,12 @@ func openDirectory(ctx context.Context, c Config, i *instruments) (*Directory, e
 		return nil, fmt.Errorf("set up password hashing: %w", err)
 	}
 	memory := c.memory(isServer)
-	store, err := openHome(ctx, c, memory, i)
+	stores, err := openStores(ctx, c, memory, i)
 	if err != nil {
 		return nil, err
 	}
-	if c.NoMigrate {
-		err = store.Ready(ctx)
-	} else {
-		_, err = store.migrate(ctx)
-	}
-	if err != nil {
-		return nil, errors.Join(err, store.Close())
-	}
 	o := auth.Options{
-		Users: store, Sessions: store,
+		Users: stores.database, Sessions: stores.ofSessions(),
 		Hashing:    hashing,
 		Gate:       c.gate(isServer),
 		Validators: password.Validators(c.Passwords.MinLength),
@@ -122,12 +114,12 @@ func openDirectory(ctx context.Context, c Config, i *instruments) (*Directory, e
 	if memory != nil {
 		o.Memory = memory
 	}
-	i.instrument(&o, store, c.databaseSystem())
+	i.instrument(&o, c.databaseSystem())
 	realm, err := auth.New(ctx, o)
 	if err != nil {
-		return nil, errors.Join(err, store.Close())
+		return nil, errors.Join(err, stores.close())
 	}
-	return &Directory{config: c, realm: realm, store: store, memory: memory, gate: o.Gate}, nil
+	return &Directory{config: c, realm: realm, stores: stores, memory: memory, gate: o.Gate}, nil
 }
 
 func (c *Config) gate(isServer bool) *password.Gate {

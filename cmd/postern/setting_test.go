@@ -103,7 +103,7 @@ func TestEverySettingIsTakenFromEverySource(t *testing.T) {
 	}
 	other := map[string]string{
 		"HOST:PORT": "127.0.0.1:9", "PATH": "/other", "MODE": "", "FILE": secretFile, "HOST,…": "example.com", "NETWORK,…": "10.0.0.0/8",
-		"URL": "sqlite:x", "TEXT": testSecret, "TEXT,…": testSecret, "ORIGIN,…": "https://example.com", "REGEX,…": "^https://x",
+		"URL": "sqlite:x", "REDIS": "redis://127.0.0.1", "TEXT": testSecret, "TEXT,…": testSecret, "ORIGIN,…": "https://example.com", "REGEX,…": "^https://x",
 		"HEADER,…": "x-header", "METHOD,…": "GET", "DURATION": "77", "NAME": "other", "DOMAIN": "example.com", "NUMBER": "16", "KIB": "77",
 		"STATUS": "401", "FORMAT": "json", "LEVEL": "debug", "POLICY": "origin", "RATE": "7/h", "": "true",
 	}

@@ -15,7 +15,6 @@ import (
 type Homes interface {
 	auth.UserStore
 	auth.SessionStore
-	auth.Sweeper
 }
 
 // store makes spans of what a request asks of the stores. It is put around
@@ -26,10 +25,21 @@ type store struct {
 	system string
 }
 
-// Stores returns stores that make spans; system is the database's name in the
-// semantic conventions, such as "sqlite".
-func (t *Tracer) Stores(homes Homes, system string) Homes {
-	return &store{Homes: homes, tracer: t, system: system}
+// Stores returns stores that make spans, and sweep if the sessions' does;
+// system is the database's name in the semantic conventions, such as "sqlite".
+func (t *Tracer) Stores(users auth.UserStore, sessions auth.SessionStore, system string) Homes {
+	both := struct {
+		auth.UserStore
+		auth.SessionStore
+	}{users, sessions}
+	s := &store{Homes: both, tracer: t, system: system}
+	if sweeper, ok := sessions.(auth.Sweeper); ok {
+		return struct {
+			*store
+			auth.Sweeper
+		}{s, sweeper}
+	}
+	return s
 }
 
 // begin begins a span, and returns what ends it with an act's outcome.

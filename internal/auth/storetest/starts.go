@@ -121,7 +121,11 @@ var starts = []contract{
 		u.Password, u.LastLogin = "encoded$stronger", start.Login.At
 		same(t, h.mustGet(t, u.ID), u)
 		h.mustHave(t, start.Session)
-		alive.AuthHash = "new"
+		if h.Apart {
+			alive.NextAuthHash = "new"
+		} else {
+			alive.AuthHash = "new"
+		}
 		h.mustHave(t, alive)
 		h.mustHave(t, stale)
 		h.mustHave(t, foreign)

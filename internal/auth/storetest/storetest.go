@@ -27,6 +27,12 @@ type Stores struct {
 	Users auth.UserStore
 	// Sessions is also held to auth.Sweeper if it implements it.
 	Sessions auth.SessionStore
+	// Apart says that sessions share no commit with their users, and go by
+	// themselves when they expire. Then an expired session is no session; one
+	// whose login and a new password crossed may be left, bound to the old
+	// password; logins at the same time may leave fewer than the limit; and an
+	// upgraded hash is announced to the user's other sessions beside theirs.
+	Apart bool
 	// Refer makes a row of a table that is not ours refer to the user, nil if
 	// the store of the users knows no such thing.
 	Refer func(t *testing.T, userID int64)
@@ -79,8 +85,9 @@ type home struct {
 	hearing func(auth.News) // also told, if not nil
 }
 
-// epoch is when the tests take place: recent, with microseconds.
-var epoch = time.Date(2026, 3, 4, 5, 6, 7, 890_123_000, time.UTC)
+// epoch is when the tests take place: with microseconds, and in a future so far
+// that no store which lets sessions go by itself has let any go.
+var epoch = time.Date(2126, 3, 4, 5, 6, 7, 890_123_000, time.UTC)
 
 // user returns a user that is not stored, different from any other.
 func (h *home) user(name string) *auth.User {

@@ -1,0 +1,92 @@
+package redisstore
+
+import (
+	"context"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/postern-auth/postern/internal/auth"
+	"github.com/postern-auth/postern/internal/auth/storetest"
+	"github.com/postern-auth/postern/internal/redisstore/redistest"
+	"github.com/postern-auth/postern/internal/sqlstore"
+)
+
+// openUsers opens a home for the users.
+func openUsers(t testing.TB, hear func(auth.News)) *sqlstore.Store {
+	t.Helper()
+	users, err := sqlstore.OpenSQLite(context.Background(), filepath.Join(t.TempDir(), "users.sqlite3"), sqlstore.Options{News: hear})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := users.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if _, err := users.Migrate(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	return users
+}
+
+// openAt opens a store that is closed with the test.
+func openAt(t testing.TB, url string, users Users, o Options) *Store {
+	t.Helper()
+	s, err := Open(context.Background(), url, users, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func keepsTheContract(t *testing.T, url string, forget func(*testing.T), o Options) {
+	storetest.Run(t, func(t *testing.T, hear func(auth.News)) storetest.Stores {
+		forget(t)
+		o.News = hear
+		users := openUsers(t, hear)
+		return storetest.Stores{Users: users, Sessions: openAt(t, url, users, o), Apart: true}
+	})
+}
+
+func TestTheStoreKeepsTheContract(t *testing.T) {
+	server := redistest.Start(t)
+	keepsTheContract(t, server.URL(), func(t *testing.T) { server.Do(t, "flushall") }, Options{})
+}
+
+func TestTheStoreKeepsTheContractWithReplicas(t *testing.T) {
+	server := redistest.Start(t)
+	redistest.Start(t, "--replicaof", "127.0.0.1", strconv.Itoa(server.Port))
+	redistest.Eventually(t, "the replica follows", func() bool { return strings.Contains(server.Do(t, "info", "replication"), "state=online") })
+	keepsTheContract(t, server.URL(), func(t *testing.T) { server.Do(t, "flushall") }, Options{Replicas: 1})
+}
+
+func TestTheStoreKeepsTheContractInACluster(t *testing.T) {
+	cluster := redistest.StartCluster(t)
+	keepsTheContract(t, cluster.URL(), func(t *testing.T) {
+		for _, master := range cluster.Masters(t) {
+			master.Do(t, "flushall")
+		}
+	}, Options{})
+}
+
+// person makes a user with a session.
+func person(t testing.TB, s *Store, name string) auth.Session {
+	t.Helper()
+	u := &auth.User{Username: name, Password: "encoded$1", IsActive: true, DateJoined: time.Now()}
+	start := &auth.Start{NewUser: u, Session: auth.Session{
+		ID: auth.IDOf(name), AuthHash: "hash", CSRFSecret: "secret",
+		Created: time.Now(), LastSeen: time.Now(), Expires: time.Now().Add(time.Hour),
+	}}
+	if err := s.Start(context.Background(), start); err != nil {
+		t.Fatal(err)
+	}
+	return start.Session
+}

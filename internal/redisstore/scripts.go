@@ -1,0 +1,101 @@
+package redisstore
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/valkey-io/valkey-go"
+)
+
+// newsChannel is where the end of a session is told: "s" and its id in
+// hexadecimal. What can't be read may mean anything.
+const newsChannel = prefix + "news"
+
+// script is sent by its digest, or whole on a connection of its own.
+type script struct {
+	*valkey.Lua
+	source string
+}
+
+func newScript(source string) *script { return &script{valkey.NewLuaScript(source), source} }
+
+// Each script touches one key, which decides where it runs.
+var (
+	// The session, the time at which it goes, its fields.
+	scriptStart = newScript(`
+redis.call('HSET', KEYS[1], unpack(ARGV, 2))
+redis.call('PEXPIREAT', KEYS[1], ARGV[1])
+return 1`)
+
+	// Ends a session and tells so, at once. The user, or nothing.
+	scriptEnd = newScript(`
+local uid = redis.call('HGET', KEYS[1], 'uid')
+if redis.call('DEL', KEYS[1]) == 0 then return false end
+redis.call('PUBLISH', '` + newsChannel + `', ARGV[1])
+return uid or ''`)
+
+	// Moves last-seen and expiry on, never back, of a session that is there.
+	scriptTouch = newScript(`
+local had = redis.call('HMGET', KEYS[1], 'seen', 'exp')
+if not had[1] or not had[2] then return 0 end
+if tonumber(ARGV[1]) > tonumber(had[1]) then redis.call('HSET', KEYS[1], 'seen', ARGV[1]) end
+if tonumber(ARGV[2]) > tonumber(had[2]) then
+  redis.call('HSET', KEYS[1], 'exp', ARGV[2])
+  redis.call('PEXPIREAT', KEYS[1], ARGV[3])
+end
+return 1`)
+
+	// Announces an upgraded hash to a session of the former one, which may
+	// itself have been announced.
+	scriptAnnounce = newScript(`
+local had = redis.call('HMGET', KEYS[1], 'ah', 'nah')
+if had[1] == ARGV[1] or had[2] == ARGV[1] then redis.call('HSET', KEYS[1], 'ah', ARGV[1], 'nah', ARGV[2]) end
+return 1`)
+
+	// Puts a session into its user's index, or moves its expiry on, and takes
+	// out those that expired before ARGV[3].
+	scriptIndex = newScript(`
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. ARGV[3])
+redis.call('ZADD', KEYS[1], 'GT', ARGV[2], ARGV[1])
+local last = redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')
+redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', last[2] + ` + strconv.FormatInt(indexSlack.Milliseconds(), 10) + `))
+return 1`)
+)
+
+// indexSlack is how much longer the index knows a session than it lives: the
+// clocks of nodes and servers need not agree.
+const indexSlack = 5 * time.Minute
+
+// run executes a script at the server that has the key. With Options.Replicas
+// it is done when enough of them have it.
+func (s *Store) run(ctx context.Context, what *script, key string, args ...string) (valkey.ValkeyResult, error) {
+	if s.o.Replicas <= 0 {
+		result := what.Exec(ctx, s.client, []string{key}, args)
+		return result, classify(ignoreNil(result.Error()))
+	}
+	var result valkey.ValkeyResult
+	err := s.client.Dedicated(func(c valkey.DedicatedClient) error {
+		result = c.Do(ctx, c.B().Eval().Script(what.source).Numkeys(1).Key(key).Arg(args...).Build())
+		if err := ignoreNil(result.Error()); err != nil {
+			return err
+		}
+		// In a Cluster a command without a key goes where the connection is.
+		n, err := c.Do(ctx, c.B().Wait().Numreplicas(int64(s.o.Replicas)).Timeout(replicaWait.Milliseconds()).Build()).AsInt64()
+		if err == nil && n < int64(s.o.Replicas) {
+			err = errNotReplicated
+		}
+		return err
+	})
+	return result, classify(err)
+}
+
+// replicaWait is how long a write waits for its replicas.
+const replicaWait = time.Second
+
+func ignoreNil(err error) error {
+	if valkey.IsValkeyNil(err) {
+		return nil
+	}
+	return err
+}
