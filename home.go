@@ -231,7 +231,7 @@ func databaseMistakes(c *Config) mistakes {
 	return m
 }
 
-const maxReplicas = 10
+const maxReplicas = 100
 
 // maxConnections is more than a PostgreSQL server likes.
 const maxConnections = 10_000

@@ -81,7 +81,7 @@ var table = []setting{
 		set:   text(func(o *options) *string { return &o.config.SessionStore })},
 	{name: "SESSION_REPLICAS", group: groupDatabase, hint: "NUMBER", scope: forDatabase, preset: "0",
 		usage: "how many replicas of the session store must have a session, or its end, before that is acknowledged",
-		set:   number(func(o *options) *int { return &o.config.SessionReplicas }, 0, 10)},
+		set:   number(func(o *options) *int { return &o.config.SessionReplicas }, 0, 100)},
 	{name: "NO_MIGRATE", group: groupDatabase, preset: "false",
 		usage: "do not bring the database's schema up to date at the start",
 		set:   boolean(func(o *options) *bool { return &o.config.NoMigrate })},
