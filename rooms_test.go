@@ -20,6 +20,7 @@ var rooms = map[string][]string{
 	".":                       {"internal/api", "internal/auth", "internal/django", "internal/drf", "internal/guard", "internal/httpserver", "internal/metrics", "internal/ops", "internal/password", "internal/recall", "internal/sqlstore", "internal/tracing"},
 	"bench":                   {},
 	"bench/empty":             {},
+	"bench/fleet":             {"internal/auth", "internal/django", "internal/password", "internal/recall"},
 	"bench/hash":              {"internal/argon2"},
 	"cmd/postern":             {"."},
 	"internal/argon2":         {},

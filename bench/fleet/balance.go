@@ -2,8 +2,6 @@ package main
 
 import (
 	"cmp"
-	"encoding/binary"
-	"hash/fnv"
 	"math/rand/v2"
 	"slices"
 )
@@ -71,11 +69,13 @@ type point struct {
 }
 
 func (r *ring) turn(up []int) {
+	former := r.load
 	r.points, r.load, r.total = nil, make(map[int]float64, len(up)), 0
 	for _, node := range up {
-		r.load[node] = 0
+		r.load[node] = former[node]
+		r.total += former[node]
 		for i := range ringPoints {
-			r.points = append(r.points, point{hashOf(uint64(node), uint64(i)), node})
+			r.points = append(r.points, point{place(node, i), node})
 		}
 	}
 	slices.SortFunc(r.points, func(a, b point) int { return cmp.Compare(a.at, b.at) })
@@ -91,7 +91,7 @@ func (r *ring) pick(key uint64) int {
 			return node
 		}
 	}
-	panic("all nodes have more than the mean to do")
+	panic("every node has more than the mean to do")
 }
 
 func (r *ring) take(node int) {
@@ -106,13 +106,11 @@ func (r *ring) take(node int) {
 	r.total /= 2
 }
 
-// hashOf spreads numbers over all of 64 bits.
-func hashOf(numbers ...uint64) uint64 {
-	h := fnv.New64a()
-	for _, n := range numbers {
-		h.Write(binary.LittleEndian.AppendUint64(nil, n))
-	}
-	// FNV leaves the first bits of short inputs alike.
-	mixed := h.Sum64() * 0x9e3779b97f4a7c15
-	return mixed ^ mixed>>32
+// place is where the i-th point of a node lies: its number, mixed by the
+// finalizer of SplitMix64 (Steele, Lea and Flood, 2014).
+func place(node, i int) uint64 {
+	z := uint64(node*ringPoints+i+1) * 0x9e3779b97f4a7c15
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	return z ^ z>>31
 }

@@ -45,18 +45,6 @@ func expectedHitRate(rates []float64, nodes int, lifetime float64) float64 {
 	return hits / all
 }
 
-// expectedEntries is how many of the sessions each of the nodes holds an entry
-// of at a time that would be recalled: what its memory should have room for.
-// An entry is there with the chance that the next check is recalled.
-func expectedEntries(rates []float64, nodes int, lifetime float64) float64 {
-	var held float64
-	for _, rate := range rates {
-		x := rate * lifetime / float64(nodes)
-		held += x / (1 + x)
-	}
-	return held
-}
-
 // expectedTouches is how many last-seen times are written a second when each
 // session has a node of its own: at its first check when TouchEvery is over.
 func expectedTouches(rates []float64) float64 {

@@ -84,14 +84,15 @@ func (o order) validate(rest int) error {
 // run prints the tables that are asked for, or writes them to the page.
 func run(ctx context.Context, o order, out io.Writer) error {
 	if o.own {
-		_, err := io.WriteString(out, plansTable([]inputs{o.inputs}))
+		own := []inputs{o.inputs}
+		_, err := fmt.Fprintf(out, "%s\n%s", inputsTable(own), plansTable(own))
 		return err
 	}
 	tables, err := simulated(ctx, o.followed)
 	if err != nil {
 		return err
 	}
-	tables = append(tables, table{"plan", plansTable([]inputs{tenMillion, billion})})
+	tables = append(tables, planTables()...)
 	if o.write != "" {
 		return rewrite(o.write, tables)
 	}
@@ -101,4 +102,10 @@ func run(ctx context.Context, o order, out io.Writer) error {
 		}
 	}
 	return nil
+}
+
+// planTables are those of the two plans of the page.
+func planTables() []table {
+	plans := []inputs{tenMillion, billion}
+	return []table{{"inputs", inputsTable(plans)}, {"plan", plansTable(plans)}}
 }

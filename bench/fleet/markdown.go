@@ -61,17 +61,19 @@ func amount(v float64) string {
 
 // short writes a number that need not be exact: three digits count.
 func short(v float64) string {
+	if rounded, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 3, 64), 64); err == nil {
+		v = rounded
+	}
 	for _, unit := range []struct {
 		size float64
 		name string
 	}{{1e12, " trillion"}, {1e9, " billion"}, {1e6, " million"}} {
 		if math.Abs(v) >= unit.size {
-			return strconv.FormatFloat(v/unit.size, 'g', 3, 64) + unit.name
+			return strconv.FormatFloat(v/unit.size, 'f', -1, 64) + unit.name
 		}
 	}
 	if math.Abs(v) >= 1000 {
-		digits := math.Pow(10, math.Floor(math.Log10(math.Abs(v)))-2)
-		return amount(math.Round(v/digits) * digits)
+		return amount(v)
 	}
 	return strconv.FormatFloat(v, 'g', 3, 64)
 }

@@ -20,13 +20,12 @@ type inputs struct {
 	reads, rows, disk, pool, cellNews     float64
 }
 
-// origin says what a figure rests on.
+// origin says what an input rests on.
 type origin string
 
 const (
 	measured origin = "measured"
 	assumed  origin = "assumed"
-	computed origin = "computed"
 )
 
 // field is an input: its flag, and what the tables call it.
@@ -52,7 +51,7 @@ var inputFields = []field{
 	{"nodes", "nodes, 0 for as many as the processor time needs", assumed, 0, func(i *inputs) *float64 { return &i.nodes }},
 	{"warm", "checks a second that a core answers from memory", measured, 1, func(i *inputs) *float64 { return &i.warm }},
 	{"cold", "microseconds of a core more for a check that reads the store", measured, 0, func(i *inputs) *float64 { return &i.cold }},
-	{"login", "milliseconds of a core for a login or a registration", measured, 0, func(i *inputs) *float64 { return &i.login }},
+	{"login", "milliseconds of a core for the password of a login or a registration", measured, 0, func(i *inputs) *float64 { return &i.login }},
 	{"entry", "bytes of a remembered session", measured, 1, func(i *inputs) *float64 { return &i.entry }},
 	{"session", "bytes of a stored session with its indexes, as in SQLite", measured, 1, func(i *inputs) *float64 { return &i.session }},
 	{"user", "bytes of a stored user with its indexes, as in SQLite", measured, 1, func(i *inputs) *float64 { return &i.user }},
@@ -73,9 +72,9 @@ var (
 		users: 10e6, checks: 100e3, rate: 0.1, skew: 1,
 		logins: 0.1, age: 14, peak: 3, registers: 0.001, changes: 0.001,
 		cores: 16, busy: 0.5,
-		warm: 20_000, cold: 96, login: 18,
-		entry: 467, session: 300, user: 300,
-		request: 700, answer: 700, news: 150, read: 1000,
+		warm: 20_000, cold: 96, login: 15.4,
+		entry: 390, session: 448, user: 207,
+		request: 700, answer: 376, news: 150, read: 1000,
 		reads: 20_000, rows: 5000, disk: 1000, pool: 8, cellNews: 1000,
 	}
 	billion = func() inputs {
@@ -181,9 +180,8 @@ func (p plan) databases() float64 { return max(p.byReads, p.byRows, p.byDisk, p.
 
 // row is a line of a plan's table.
 type row struct {
-	name   string
-	origin origin
-	value  func(inputs, plan) string
+	name  string
+	value func(inputs, plan) string
 }
 
 // number makes the value of a row from a number.
@@ -192,70 +190,86 @@ func number(of func(inputs, plan) float64) func(inputs, plan) string {
 }
 
 var planRows = []row{
-	{"sessions in use at the peak: checks / rate", computed, number(func(_ inputs, p plan) float64 { return p.inUse })},
-	{"sessions stored at most: users × logins × age", computed, number(func(_ inputs, p plan) float64 { return p.stored })},
-	{"logins a second at the peak", computed, number(func(_ inputs, p plan) float64 { return p.logins })},
-	{"registrations a second at the peak", computed, number(func(_ inputs, p plan) float64 { return p.registrations })},
-	{"news a second at the peak", computed, number(func(_ inputs, p plan) float64 { return p.news })},
-	{"cells, so that none has more news than it is given", computed, number(func(_ inputs, p plan) float64 { return p.cells })},
-	{"**nodes**, one to spare in each cell", computed, number(func(_ inputs, p plan) float64 { return p.nodes })},
-	{"cores busy with checks from memory", computed, number(func(_ inputs, p plan) float64 { return p.warmCores })},
-	{"cores busy with reading the store, more", computed, number(func(_ inputs, p plan) float64 { return p.coldCores })},
-	{"cores busy with passwords", computed, number(func(_ inputs, p plan) float64 { return p.logCores })},
-	{"recalled, each session at a node of its own", computed, func(_ inputs, p plan) string { return percent(p.sticky.hitRate) }},
-	{"store reads a second, so", computed, number(func(_ inputs, p plan) float64 { return p.sticky.reads })},
-	{"recalled, balanced at random within the cell", computed, func(_ inputs, p plan) string { return percent(p.random.hitRate) }},
-	{"store reads a second, so", computed, number(func(_ inputs, p plan) float64 { return p.random.reads })},
-	{"sessions to remember at a node, evenly spread", computed, number(func(_ inputs, p plan) float64 { return p.entries })},
-	{"memory for them at each node", computed, func(i inputs, p plan) string { return bytesText(p.entries * i.entry) }},
-	{"last-seen rows written a second, at least", computed, number(func(_ inputs, p plan) float64 { return p.touches })},
-	{"rows written a second, with those of logins and ends", computed, number(func(_ inputs, p plan) float64 { return p.rows })},
-	{"sessions on disk, as in SQLite", computed, func(_ inputs, p plan) string { return bytesText(p.sessionDisk) }},
-	{"users on disk, as in SQLite", computed, func(_ inputs, p plan) string { return bytesText(p.userDisk) }},
-	{"databases for the reads", computed, number(func(_ inputs, p plan) float64 { return p.byReads })},
-	{"databases for the rows written", computed, number(func(_ inputs, p plan) float64 { return p.byRows })},
-	{"databases for the disk", computed, number(func(_ inputs, p plan) float64 { return p.byDisk })},
-	{"**databases**: the most of these, at least one a cell", computed, number(func(_ inputs, p plan) float64 { return p.databases() })},
-	{"connections, if a node has a pool for each database of its cell", computed, number(func(i inputs, p plan) float64 { return p.nodes * i.pool * math.Ceil(p.databases()/p.cells) })},
-	{"of these to one database", computed, number(func(i inputs, p plan) float64 { return p.nodes / p.cells * i.pool })},
-	{"news a second to send within a cell: news × nodes", computed, number(func(_ inputs, p plan) float64 { return p.news / p.cells * p.nodes / p.cells })},
-	{"the same without cells", computed, number(func(_ inputs, p plan) float64 { return p.news * p.nodes })},
-	{"network for news out of the engines of a cell", computed, func(i inputs, p plan) string { return bits(p.news / p.cells * p.nodes / p.cells * i.news) }},
-	{"network for news into a node", computed, func(i inputs, p plan) string { return bits(p.news / p.cells * i.news) }},
-	{"network for checks, in", computed, func(i inputs, _ plan) string { return bits(i.checks * i.request) }},
-	{"network for checks, out", computed, func(i inputs, _ plan) string { return bits(i.checks * i.answer) }},
-	{"network for checks of a node, out", computed, func(i inputs, p plan) string { return bits(i.checks * i.answer / p.nodes) }},
-	{"network between nodes and databases, reads", computed, func(i inputs, p plan) string { return bits(p.sticky.reads * i.read) }},
-	{"reads a second after an outage of all news: every check", computed, number(func(i inputs, _ plan) float64 { return i.checks })},
-	{"databases that would take for it", computed, number(func(i inputs, _ plan) float64 { return math.Ceil(i.checks / i.reads) })},
+	{"sessions in use at the peak: checks / rate", number(func(_ inputs, p plan) float64 { return p.inUse })},
+	{"sessions stored at most: users × logins × age", number(func(_ inputs, p plan) float64 { return p.stored })},
+	{"logins a second at the peak", number(func(_ inputs, p plan) float64 { return p.logins })},
+	{"registrations a second at the peak", number(func(_ inputs, p plan) float64 { return p.registrations })},
+	{"news a second at the peak", number(func(_ inputs, p plan) float64 { return p.news })},
+	{"cells, so that none has more news than it is given", number(func(_ inputs, p plan) float64 { return p.cells })},
+	{"**nodes**, one to spare in each cell", number(func(_ inputs, p plan) float64 { return p.nodes })},
+	{"cores busy with checks from memory", number(func(_ inputs, p plan) float64 { return p.warmCores })},
+	{"cores busy with reading the store, more", number(func(_ inputs, p plan) float64 { return p.coldCores })},
+	{"cores busy with passwords", number(func(_ inputs, p plan) float64 { return p.logCores })},
+	{"recalled, each session at a node of its own", func(_ inputs, p plan) string { return percent(p.sticky.hitRate) }},
+	{"store reads a second, so", number(func(_ inputs, p plan) float64 { return p.sticky.reads })},
+	{"recalled, balanced at random within the cell", func(_ inputs, p plan) string { return percent(p.random.hitRate) }},
+	{"store reads a second, so", number(func(_ inputs, p plan) float64 { return p.random.reads })},
+	{"sessions to remember at a node, evenly spread", number(func(_ inputs, p plan) float64 { return p.entries })},
+	{"memory for them at each node", func(i inputs, p plan) string { return bytesText(p.entries * i.entry) }},
+	{"last-seen rows written a second, at least", number(func(_ inputs, p plan) float64 { return p.touches })},
+	{"rows written a second, with those of logins and ends", number(func(_ inputs, p plan) float64 { return p.rows })},
+	{"sessions on disk, as in SQLite", func(_ inputs, p plan) string { return bytesText(p.sessionDisk) }},
+	{"users on disk, as in SQLite", func(_ inputs, p plan) string { return bytesText(p.userDisk) }},
+	{"databases for the reads", number(func(_ inputs, p plan) float64 { return p.byReads })},
+	{"databases for the rows written", number(func(_ inputs, p plan) float64 { return p.byRows })},
+	{"databases for the disk", number(func(_ inputs, p plan) float64 { return p.byDisk })},
+	{"**databases**: the most of these, at least one a cell", number(func(_ inputs, p plan) float64 { return p.databases() })},
+	{"connections, if a node has a pool for each database of its cell", number(func(i inputs, p plan) float64 { return p.nodes * i.pool * math.Ceil(p.databases()/p.cells) })},
+	{"of these to one database", number(func(i inputs, p plan) float64 { return p.nodes / p.cells * i.pool })},
+	{"news a second to send within a cell: news × nodes", number(func(_ inputs, p plan) float64 { return p.news / p.cells * p.nodes / p.cells })},
+	{"the same without cells", number(func(_ inputs, p plan) float64 { return p.news * p.nodes })},
+	{"network for news out of the engines of a cell", func(i inputs, p plan) string { return bits(p.news / p.cells * p.nodes / p.cells * i.news) }},
+	{"network for news into a node", func(i inputs, p plan) string { return bits(p.news / p.cells * i.news) }},
+	{"network for checks, in", func(i inputs, _ plan) string { return bits(i.checks * i.request) }},
+	{"network for checks, out", func(i inputs, _ plan) string { return bits(i.checks * i.answer) }},
+	{"network for checks of a node, out", func(i inputs, p plan) string { return bits(i.checks * i.answer / p.nodes) }},
+	{"network between nodes and databases, reads", func(i inputs, p plan) string { return bits(p.sticky.reads * i.read) }},
+	{"reads a second after an outage of all news: every check", number(func(i inputs, _ plan) float64 { return i.checks })},
+	{"databases that would take for it", number(func(i inputs, _ plan) float64 { return math.Ceil(i.checks / i.reads) })},
 }
 
-// plansTable is a column for each of the plans, above them what they rest on.
-func plansTable(all []inputs) string {
-	var b strings.Builder
-	line := func(cells ...string) { fmt.Fprintf(&b, "| %s |\n", strings.Join(cells, " | ")) }
-	head, rule := []string{"", ""}, "|---|---|"
-	plans := make([]plan, len(all))
-	for n, i := range all {
-		head = append(head, short(i.users)+" users")
-		rule += "--:|"
-		plans[n] = i.draw()
-	}
-	line(head...)
-	b.WriteString(rule + "\n")
+// inputsTable says what plans rest on, a column each.
+func inputsTable(all []inputs) string {
+	b := newGrid(all, "input", "flag", "")
 	for _, f := range inputFields {
-		cells := []string{fmt.Sprintf("%s (`-%s`)", f.usage, f.flag), string(f.origin)}
+		cells := []string{f.usage, "`-" + f.flag + "`", string(f.origin)}
 		for _, i := range all {
 			cells = append(cells, short(*f.of(&i)))
 		}
-		line(cells...)
-	}
-	for _, r := range planRows {
-		cells := []string{r.name, string(r.origin)}
-		for n, i := range all {
-			cells = append(cells, r.value(i, plans[n]))
-		}
-		line(cells...)
+		b.line(cells...)
 	}
 	return b.String()
 }
+
+// plansTable says what comes of them.
+func plansTable(all []inputs) string {
+	plans := make([]plan, len(all))
+	for n, i := range all {
+		plans[n] = i.draw()
+	}
+	b := newGrid(all, "at the peak")
+	for _, r := range planRows {
+		cells := []string{r.name}
+		for n, i := range all {
+			cells = append(cells, r.value(i, plans[n]))
+		}
+		b.line(cells...)
+	}
+	return b.String()
+}
+
+// grid is a table with a column for each plan after the first ones.
+type grid struct{ strings.Builder }
+
+func newGrid(all []inputs, first ...string) *grid {
+	b := &grid{}
+	rule := strings.Repeat("|---", len(first)) + strings.Repeat("|--:", len(all)) + "|\n"
+	for _, i := range all {
+		first = append(first, short(i.users)+" users")
+	}
+	b.line(first...)
+	b.WriteString(rule)
+	return b
+}
+
+func (b *grid) line(cells ...string) { fmt.Fprintf(b, "| %s |\n", strings.Join(cells, " | ")) }

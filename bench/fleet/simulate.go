@@ -74,7 +74,7 @@ func (c counts) hitRate() float64 { return 1 - float64(c.reads)/float64(c.checks
 // perSecond is what the whole fleet does a second of what was counted of the
 // followed sessions.
 func (c counts) perSecond(n uint64) float64 {
-	return float64(n) / c.scene.measure.Seconds() * float64(c.scene.sessions) / float64(c.scene.followed)
+	return float64(n) / c.scene.measure.Seconds() * c.scale()
 }
 
 // newsPerNode is how much news a node hears a second.
@@ -287,6 +287,11 @@ func (w *world) end() {
 		w.tell(auth.News{Session: w.stranger()})
 		return
 	}
+	w.endOf(i)
+}
+
+// endOf ends the session of client i, who begins another.
+func (w *world) endOf(i int) {
 	delete(w.store.sessions, w.clients[i].id)
 	w.tell(auth.News{Session: w.clients[i].id})
 	w.login(i)
