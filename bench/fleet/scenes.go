@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/postern-auth/postern/internal/auth"
 )
 
 // usual is the fleet of the tables: a million sessions in use that make
@@ -61,7 +63,7 @@ func simulated(ctx context.Context, followed int) ([]table, error) {
 // nodesTable is the hit rate and the news by number of nodes.
 func nodesTable(ctx context.Context, base scene) (table, error) {
 	var scenes []scene
-	for _, balance := range []balancing{atRandom, byModulo, byRing} {
+	for _, balance := range allBalances {
 		for _, nodes := range sizes {
 			s := base
 			s.nodes, s.balance = nodes, balance
@@ -171,9 +173,36 @@ func restart(begin, length time.Duration) []event {
 	}
 }
 
+// sweep tells the news of so many sessions that nobody uses any more.
+func sweep(at time.Duration, sessions int) []event {
+	return []event{{at, func(_ context.Context, w *world) error {
+		for range sessions {
+			w.tell(auth.News{Session: w.stranger()})
+		}
+		return nil
+	}}}
+}
+
 const (
 	eventBegin  = 10 * time.Second
 	eventLength = 10 * time.Second
+)
+
+// happening is what may happen to a fleet, and the ways to balance it is tried with.
+type happening struct {
+	name     string
+	balances []balancing
+	events   []event
+}
+
+var (
+	allBalances = []balancing{atRandom, byModulo, byRing}
+	happenings  = []happening{
+		{"no news for 10 s, to any node", allBalances, outage(eventBegin, eventLength)},
+		{"one of 16 nodes away for 10 s", allBalances, restart(eventBegin, eventLength)},
+		{"10,000 expired sessions swept at once", []balancing{byRing}, sweep(eventBegin, 10_000)},
+		{"260,000 swept at once", []balancing{byRing}, sweep(eventBegin, 260_000)},
+	}
 )
 
 // eventsTable is what the store has to bear when something happens.
@@ -181,17 +210,11 @@ func eventsTable(ctx context.Context, base scene) (table, error) {
 	base.nodes, base.measure = 16, 120*time.Second
 	var scenes []scene
 	var names []string
-	for _, balance := range []balancing{atRandom, byModulo, byRing} {
-		for _, what := range []struct {
-			name   string
-			events []event
-		}{
-			{"no news for 10 s, to any node", outage(eventBegin, eventLength)},
-			{"one of 16 nodes away for 10 s", restart(eventBegin, eventLength)},
-		} {
+	for _, h := range happenings {
+		for _, balance := range h.balances {
 			s := base
-			s.balance, s.events = balance, what.events
-			scenes, names = append(scenes, s), append(names, what.name)
+			s.balance, s.events = balance, h.events
+			scenes, names = append(scenes, s), append(names, h.name)
 		}
 	}
 	results, err := together(ctx, scenes)

@@ -152,6 +152,20 @@ func TestWithoutNewsEveryCheckReadsAndThenOneOfEachSession(t *testing.T) {
 	}
 }
 
+func TestASweepForgetsTheShareOfPlacesItHits(t *testing.T) {
+	s := small(2, byModulo)
+	s.followed, s.ends, s.changes = 4000, 0, 0
+	base := mustSimulate(t, s).readsBetween(eventBegin, eventBegin+2*time.Second)
+	for _, swept := range []int{10_000, 260_000} {
+		s.events = sweep(eventBegin, swept)
+		c := mustSimulate(t, s)
+		// Of the checks that were recalled, so many are read.
+		all := s.rate * float64(s.sessions)
+		want := base + (all-base)*(1-math.Exp(-float64(swept)/newsSlots))*expectedReturn(ratesOf(s), 1, 1)
+		near(t, "reads after a sweep", c.readsBetween(eventBegin, eventBegin+2*time.Second), want, 0.06*all)
+	}
+}
+
 func TestANodeThatRestartsMovesFewSessionsOnARing(t *testing.T) {
 	peaks := map[string]float64{}
 	for _, balance := range []balancing{atRandom, byModulo, byRing} {
