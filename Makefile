@@ -4,7 +4,7 @@ GO          ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 5s
 
-.PHONY: help run build test lint fuzz bench microbench prepare
+.PHONY: help run build test lint fuzz bench fleet microbench prepare
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ bench: build ## compare the binary with its baselines, write docs/benchmarks.md 
 	@programs="$$(mktemp -d)" && trap 'rm -rf "$$programs"' EXIT && \
 	CGO_ENABLED=0 $(GO) build -trimpath -o "$$programs/" ./bench ./bench/empty ./bench/hash && \
 	"$$programs/bench" -postern ./postern -out docs $(BENCHFLAGS)
+
+fleet: ## simulate many nodes and plan for them, write the tables of docs/scaling.md
+	$(GO) run ./bench/fleet -write docs/scaling.md
 
 microbench: ## run the Go benchmarks of every room
 	$(GO) test -run '^$$' -bench . -benchmem ./...

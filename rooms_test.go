@@ -40,6 +40,7 @@ var rooms = map[string][]string{
 	"internal/redisstore/redistest": {},
 	"internal/sqlstore":             {"internal/auth", "internal/django"},
 	"internal/tracing":              {"internal/auth"},
+	"bench/fleet":                   {"internal/auth", "internal/django", "internal/password", "internal/recall"},
 }
 
 func TestRoomsImportOnlyWhatTheMapAllows(t *testing.T) {
