@@ -26,7 +26,7 @@ const (
 var policy = auth.Policy{Age: sessionAge}
 
 // flushEvery is how often a realm writes last-seen times.
-var flushEvery = policy.TouchEvery() / 2
+const flushEvery = 30 * time.Second
 
 // scene is what is simulated. Rates are those of the whole fleet, a second.
 type scene struct {
@@ -114,9 +114,11 @@ type client struct {
 type node struct {
 	realm  *auth.Realm
 	memory *recall.Memory
-	up     bool
-	checks uint64
-	before recall.Stats // when the measuring began
+	// heartbeat is that of the store, for memory.
+	heartbeat func(time.Time)
+	up        bool
+	checks    uint64
+	before    recall.Stats // when the measuring began
 	// What former memories did since then, before a restart.
 	heard, evicted uint64
 }
@@ -189,6 +191,7 @@ func (w *world) boot(ctx context.Context, n *node) (err error) {
 	}
 	share := float64(w.scene.followed) / float64(w.scene.sessions)
 	n.memory = recall.New(int(math.Ceil(float64(w.scene.entries)*share)), func() time.Time { return w.now })
+	n.heartbeat = n.memory.Listen("the store")
 	n.realm, err = auth.New(ctx, auth.Options{
 		Users: w.store, Sessions: w.store, Hashing: w.hashing, SecretKeys: []string{secretKey},
 		Policy: policy, Memory: n.memory, Now: func() time.Time { return w.now },
@@ -264,7 +267,7 @@ func (w *world) beat() {
 		return
 	}
 	for _, n := range w.nodes {
-		n.memory.Heartbeat(w.now)
+		n.heartbeat(w.now)
 	}
 }
 

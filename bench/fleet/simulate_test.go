@@ -66,11 +66,11 @@ func TestSessionsThatKeepTheirNodeAreRecalledAtAnyNumberOfNodes(t *testing.T) {
 	}
 }
 
-func TestLastSeenIsWrittenOnceAMinuteOrMoreOftenByManyNodes(t *testing.T) {
+func TestLastSeenIsWrittenEveryFiveMinutesOrMoreOftenByManyNodes(t *testing.T) {
 	t.Parallel()
 	s := small(8, byModulo)
 	// Long enough for the sessions, which all begin at once, to fall out of step.
-	s.warm, s.measure = 3*time.Minute, 7*time.Minute
+	s.warm, s.measure = 20*time.Minute, 30*time.Minute
 	c := mustSimulate(t, s)
 	want := expectedTouches(ratesOf(s)) * c.scale()
 	near(t, "rows a second", c.perSecond(c.touches), want, 0.03*want)
