@@ -137,6 +137,7 @@ func TestNoFaultOfTheNetworkKeepsARevokedSessionAlive(t *testing.T) {
 		newClient(t, base).register("user")
 		for name, break_ := range faults {
 			t.Run(name, func(t *testing.T) {
+				t.Parallel() // each waits for seconds, on a node and a link of its own
 				l := newLink(t, e.host)
 				far, farBase := startServer(t, e.behind(l))
 				far.AwaitRecall(t)
