@@ -34,6 +34,9 @@ type Config struct {
 	// SessionReplicas is how many replicas of the session store must have a
 	// session, or its end, before that is acknowledged. Default: 0.
 	SessionReplicas int
+	// NoBrowsableAPI answers with JSON only. By default someone who opens an
+	// endpoint in a browser gets a page with the answer and its forms.
+	NoBrowsableAPI bool
 	// NoMigrate leaves the database's schema as it is at Open.
 	NoMigrate bool
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/postern-auth/postern/internal/api"
 	"github.com/postern-auth/postern/internal/auth"
+	"github.com/postern-auth/postern/internal/browse"
 	"github.com/postern-auth/postern/internal/django"
 	"github.com/postern-auth/postern/internal/guard"
 	"github.com/postern-auth/postern/internal/metrics"
@@ -29,6 +30,7 @@ type Server struct {
 	*Directory
 	guard     *guard.Guard
 	api       *api.API
+	pages     *browse.Browser // nil: answers are JSON only
 	metrics   *metrics.Metrics
 	readiness *ops.Readiness
 }
@@ -48,30 +50,60 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 	}
 	c = d.config
 	i.watch(d)
+	pages, err := c.browser()
+	if err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
 	settings := c.guardSettings()
 	settings.Observe, settings.Trace = i.metrics.Request, i.traceRequest()
 	return &Server{
 		Directory: d,
 		guard:     guard.New(settings),
 		metrics:   i.metrics,
+		pages:     pages,
 		readiness: ops.NewReadiness(c.Log, d.checks()...),
 		api: api.New(api.Options{
 			Realm:                 d.realm,
 			UnauthenticatedStatus: c.UnauthenticatedStatus,
-			Mask:                  func(secret string) (string, error) { return django.Mask(c.Rand, secret) },
+			Mask:                  c.mask,
 			Now:                   c.Now,
 			LoginByAddress:        c.throttle(c.Throttle.Login),
 			LoginByAccount:        c.accountThrottle(c.Throttle.LoginAccount),
 			RegisterByAddress:     c.throttle(c.Throttle.Register),
 			LoginOutcome:          i.metrics.Login,
 			RegisterOutcome:       i.metrics.Registration,
+			Page:                  showWith(pages),
 		}),
 	}, nil
 }
 
 // Handler answers /api/register/, /api/login/, /api/logout/, /api/user/ and
 // /api/protected/, and 404 for every other path.
-func (s *Server) Handler() http.Handler { return s.guard.Wrap(s.api.Serve) }
+func (s *Server) Handler() http.Handler {
+	return s.guard.Wrap(func(x *guard.Exchange) {
+		if s.pages != nil && s.pages.ServeAsset(x) {
+			return
+		}
+		s.api.Serve(x)
+	})
+}
+
+// browser makes the pages of the API, nil if there are to be none.
+func (c *Config) browser() (*browse.Browser, error) {
+	if c.NoBrowsableAPI {
+		return nil, nil
+	}
+	return browse.New(browse.Options{Mask: c.mask})
+}
+
+func (c *Config) mask(secret string) (string, error) { return django.Mask(c.Rand, secret) }
+
+func showWith(pages *browse.Browser) func(*guard.Exchange, *api.Page) error {
+	if pages == nil {
+		return nil
+	}
+	return func(x *guard.Exchange, p *api.Page) error { return pages.Show(x, (*browse.Answer)(p)) }
+}
 
 // openDirectory expects a configuration with its defaults. A server, which
 // has instruments, also keeps house: it writes last-seen times and clears

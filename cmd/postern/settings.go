@@ -23,6 +23,7 @@ type options struct {
 const (
 	groupListening = "Listening"
 	groupDatabase  = "Database"
+	groupPages     = "Pages"
 	groupSecrets   = "Secret key"
 	groupCORS      = "CORS"
 	groupCSRF      = "CSRF"
@@ -85,6 +86,10 @@ var table = []setting{
 	{name: "NO_MIGRATE", group: groupDatabase, preset: "false",
 		usage: "do not bring the database's schema up to date at the start",
 		set:   boolean(func(o *options) *bool { return &o.config.NoMigrate })},
+
+	{name: "NO_BROWSABLE_API", group: groupPages, preset: "false",
+		usage: "answer with JSON only, also to a browser that asks for a page",
+		set:   boolean(func(o *options) *bool { return &o.config.NoBrowsableAPI })},
 
 	{name: "SECRET_KEY", group: groupSecrets, hint: "TEXT", secret: true, absent: "none: serve does not start without; dev makes one",
 		usage: "binds sessions to passwords, at least 32 characters",

@@ -32,6 +32,8 @@ type Options struct {
 	// LoginOutcome and RegisterOutcome, if set, are told what came of each
 	// attempt: one of the outcomes in outcome.go.
 	LoginOutcome, RegisterOutcome func(outcome string)
+	// Page shows an answer to a person; nil: answers are JSON only.
+	Page func(x *guard.Exchange, p *Page) error
 }
 
 // API answers the endpoints under /api/.
@@ -114,6 +116,7 @@ type exchange struct {
 	data     drf.Data
 	parsed   bool
 	parseErr error
+	opened   *auth.Identity // the session that the request began, nil for none
 }
 
 var exchanges = sync.Pool{New: func() any { return new(exchange) }}
@@ -131,7 +134,7 @@ func (a *API) dispatch(e *exchange) {
 	h["Vary"] = varyAcceptOrigin
 
 	accept := e.Request.Header["Accept"]
-	accepted, err := drf.Negotiate(strings.Join(accept, ","), len(accept) > 0, drf.QueryValue(e.Request.URL.RawQuery, "format"))
+	accepted, err := a.negotiate(strings.Join(accept, ","), len(accept) > 0, drf.QueryValue(e.Request.URL.RawQuery, "format"))
 	if err != nil {
 		if e.DropMalformedSessionCookie() {
 			h["Vary"] = varyAcceptCookieOrigin
@@ -150,6 +153,13 @@ func (a *API) dispatch(e *exchange) {
 	}
 }
 
+func (a *API) negotiate(accept string, hasAccept bool, format string) (drf.Accepted, error) {
+	if a.Page == nil {
+		return drf.NegotiateJSON(accept, hasAccept, format)
+	}
+	return drf.Negotiate(accept, hasAccept, format)
+}
+
 // answer is the way of a request whose answer's form is settled.
 func (a *API) answer(e *exchange) error {
 	if err := a.authenticate(e); err != nil {
@@ -161,7 +171,7 @@ func (a *API) answer(e *exchange) error {
 	method := e.Request.Method
 	switch {
 	case method == http.MethodOptions:
-		return e.reply(http.StatusOK, drf.Metadata(e.endpoint.name, ""))
+		return a.reply(e, http.StatusOK, drf.Metadata(e.endpoint.name, "", a.Page != nil))
 	case method == e.endpoint.method, method == http.MethodHead && e.endpoint.method == http.MethodGet:
 		return e.endpoint.act(a, e)
 	}
@@ -259,9 +269,9 @@ func (e *exchange) visit() auth.Visit {
 }
 
 // reply writes an answer in the accepted form.
-func (e *exchange) reply(status int, body any) error {
+func (a *API) reply(e *exchange, status int, body any) error {
 	if e.accepted.Format == drf.HTML {
-		return e.page(status, body)
+		return a.page(e, status, body)
 	}
 	e.Header()["Content-Type"] = applicationJSON
 	e.Answer(status, "", drf.Render(body, e.accepted.Indent))
@@ -284,7 +294,7 @@ func detail(text string) drf.Object { return drf.Object{{Name: "detail", Value: 
 // fail turns an error of the domain into an answer.
 func (a *API) fail(e *exchange, err error) {
 	status, body := a.describe(e, err)
-	if err := e.reply(status, body); err != nil {
+	if err := a.reply(e, status, body); err != nil {
 		e.Log().LogAttrs(e.Request.Context(), slog.LevelError, "answer not rendered", slog.Any("error", err))
 		e.ServerError()
 	}

@@ -47,7 +47,7 @@ func (a *API) serveLogin(e *exchange) error {
 		return err
 	}
 	a.open(e, opened)
-	return e.reply(http.StatusOK, drf.Object{
+	return a.reply(e, http.StatusOK, drf.Object{
 		{Name: "message", Value: "Login successful"},
 		{Name: "user", Value: userBody(&opened.Identity.User)},
 		{Name: "csrf_token", Value: token},

@@ -12,5 +12,6 @@ func (a *API) serveLogout(e *exchange) error {
 	}
 	delete(e.Header(), "Set-Cookie") // of a renewal or a mended CSRF cookie
 	e.DeleteSessionCookie()
-	return e.reply(http.StatusOK, drf.Object{{Name: "message", Value: "Logout successful"}})
+	e.known = nil
+	return a.reply(e, http.StatusOK, drf.Object{{Name: "message", Value: "Logout successful"}})
 }

@@ -1,48 +1,32 @@
 package api
 
-import (
-	"bytes"
-	"html/template"
-	"net/http"
+// Page is an answer on its way to a person who opened an endpoint in a browser.
+type Page struct {
+	Path, Name string // of the endpoint
+	Status     int
+	Body       any // as drf.Render takes it
+	Indent     int // spaces for each level, as the client asks for them
+	// Username and Staff are of who is logged in once the request has been
+	// acted on; "" for nobody.
+	Username string
+	Staff    bool
+	// Sent returns what a form had in a field, "" for none.
+	Sent func(field string) string
+	// Secret is that of the session's CSRF tokens, "" without a session.
+	Secret string
+}
 
-	"github.com/postern-auth/postern/internal/drf"
-)
-
-// pageTemplate shows an answer to a person who opened the endpoint in a browser.
-var pageTemplate = template.Must(template.New("page").Parse(`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>{{.Name}}</title>
-</head>
-<body>
-<h1>{{.Name}}</h1>
-<p><code>{{.Method}} {{.Path}}</code></p>
-<pre>HTTP {{.Status}} {{.StatusText}}
-Allow: {{.Allow}}
-
-{{.Body}}</pre>
-</body>
-</html>
-`))
-
-// page writes an answer as HTML; it has no scripts, no styles and no forms.
-func (e *exchange) page(status int, body any) error {
-	var b bytes.Buffer
-	err := pageTemplate.Execute(&b, map[string]any{
-		"Name":       e.endpoint.name,
-		"Method":     e.Request.Method,
-		"Path":       e.Request.URL.Path,
-		"Status":     status,
-		"StatusText": http.StatusText(status),
-		"Allow":      e.endpoint.allow[0],
-		"Body":       string(drf.Render(body, 4)),
-	})
-	if err != nil {
-		return err
+func (a *API) page(e *exchange, status int, body any) error {
+	p := &Page{
+		Path: e.endpoint.path, Name: e.endpoint.name,
+		Status: status, Body: body, Indent: e.accepted.Indent,
+		Sent: e.data.FormValue,
 	}
-	e.Header()["Content-Security-Policy"] = []string{"default-src 'none'; frame-ancestors 'none'"}
-	e.Answer(status, "text/html; charset=utf-8", b.Bytes())
-	return nil
+	switch {
+	case e.opened != nil:
+		p.Username, p.Staff, p.Secret = e.opened.User.Username, e.opened.User.IsStaff, e.opened.Session.CSRFSecret
+	case e.known != nil:
+		p.Username, p.Staff, p.Secret = e.known.Username, e.known.IsStaff, e.known.CSRFSecret
+	}
+	return a.Page(e.Exchange, p)
 }

@@ -8,7 +8,7 @@ import (
 
 func (a *API) serveProtected(e *exchange) error {
 	e.Quiet = true
-	return e.reply(http.StatusOK, drf.Object{
+	return a.reply(e, http.StatusOK, drf.Object{
 		{Name: "message", Value: "Hello, " + e.known.Username + "! You are authenticated."},
 	})
 }

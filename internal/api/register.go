@@ -64,7 +64,7 @@ func (a *API) serveRegister(e *exchange) error {
 		return err
 	}
 	a.open(e, opened)
-	return e.reply(http.StatusCreated, userBody(&opened.Identity.User))
+	return a.reply(e, http.StatusCreated, userBody(&opened.Identity.User))
 }
 
 // open gives the client its new session; its address is known from now on.
@@ -72,6 +72,7 @@ func (a *API) open(e *exchange, opened *auth.Opened) {
 	session := &opened.Identity.Session
 	a.LoginByAccount.LoggedIn(opened.Identity.User.Username, e.Address)
 	e.UserID = opened.Identity.User.ID
+	e.opened = opened.Identity
 	h := e.Header()
 	h["Cache-Control"] = noStore
 	delete(h, "Set-Cookie") // of the session that was there before

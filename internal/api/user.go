@@ -14,5 +14,5 @@ func (a *API) serveUser(e *exchange) error {
 		e.AnswerText(http.StatusOK, e.known.Answer)
 		return nil
 	}
-	return e.reply(http.StatusOK, userBody(&auth.User{ID: e.known.UserID, Username: e.known.Username, Email: e.known.Email}))
+	return a.reply(e, http.StatusOK, userBody(&auth.User{ID: e.known.UserID, Username: e.known.Username, Email: e.known.Email}))
 }

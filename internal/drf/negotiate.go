@@ -49,12 +49,21 @@ type Accepted struct {
 //
 // It returns NotFound for a format that is not offered and NotAcceptable when nothing offered will do.
 func Negotiate(accept string, hasAccept bool, format string) (Accepted, error) {
-	first, last := JSON, HTML
-	switch format {
-	case "":
-	case formats[JSON].name:
+	return negotiateUpTo(HTML, accept, hasAccept, format)
+}
+
+// NegotiateJSON is Negotiate where JSON is all there is, as in a model without BrowsableAPIRenderer.
+func NegotiateJSON(accept string, hasAccept bool, format string) (Accepted, error) {
+	return negotiateUpTo(JSON, accept, hasAccept, format)
+}
+
+func negotiateUpTo(last Format, accept string, hasAccept bool, format string) (Accepted, error) {
+	first := JSON
+	switch {
+	case format == "":
+	case format == formats[JSON].name:
 		last = JSON
-	case formats[HTML].name:
+	case format == formats[HTML].name && last == HTML:
 		first = HTML
 	default:
 		return Accepted{}, NotFound

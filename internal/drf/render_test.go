@@ -120,7 +120,7 @@ func TestRenderIsReadBackAtEveryIndentation(t *testing.T) {
 func TestMetadata(t *testing.T) {
 	const want = `{"name":"Login Api","description":"","renders":["application/json","text/html"],` +
 		`"parses":["application/json","application/x-www-form-urlencoded","multipart/form-data"]}`
-	if got := string(Render(Metadata("Login Api", ""), 0)); got != want {
+	if got := string(Render(Metadata("Login Api", "", true), 0)); got != want {
 		t.Errorf("got %s", got)
 	}
 }

@@ -200,6 +200,27 @@ func (x *Exchange) MendCSRFCookie(bound string) (bool, error) {
 	return true, nil
 }
 
+// FormSecret returns the secret that the tokens in a page's forms are made of,
+// and sees to it that the client's cookie holds it: bound, the secret of the
+// session, or without one ("") the cookie's own, or a new one.
+func (x *Exchange) FormSecret(bound string) (string, error) {
+	sent, found, err := x.csrfSecret()
+	usable := found && err == nil
+	if usable && (bound == "" || sent == bound) {
+		return sent, nil
+	}
+	if bound == "" {
+		if bound, err = x.guard.set.NewToken(); err != nil {
+			return "", fmt.Errorf("make a CSRF secret: %w", err)
+		}
+	}
+	name := x.guard.set.CSRF.Cookie.Name + "="
+	h := x.Header()
+	h["Set-Cookie"] = slices.DeleteFunc(h["Set-Cookie"], func(c string) bool { return strings.HasPrefix(c, name) })
+	x.SetCSRFCookie(bound)
+	return bound, nil
+}
+
 // IsCSRFError reports whether err is a refusal and returns it.
 func IsCSRFError(err error) (*CSRFError, bool) {
 	var refused *CSRFError

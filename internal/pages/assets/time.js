@@ -1,0 +1,15 @@
+// Shows each <time> in the viewer's own zone; the exact value stays on hover.
+const short = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: 'medium', timeStyle: 'short' });
+const exact = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: 'full', timeStyle: 'long' });
+
+function localise() {
+  for (const element of document.querySelectorAll('time[datetime]')) {
+    const moment = new Date(element.dateTime);
+    if (Number.isNaN(moment.getTime())) continue;
+    element.title = `${exact.format(moment)} (${element.dateTime})`;
+    element.textContent = short.format(moment);
+  }
+}
+
+localise();
+document.addEventListener('content', localise);
