@@ -34,6 +34,7 @@ var rooms = map[string][]string{
 	"internal/metrics":              {},
 	"internal/ops":                  {},
 	"internal/pages":                {"internal/guard"},
+	"internal/pages/browsertest":    {},
 	"internal/pgstore":              {"internal/auth"},
 	"internal/pgstore/pgtest":       {},
 	"internal/password":             {"internal/argon2"},

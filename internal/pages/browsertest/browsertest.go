@@ -1,0 +1,346 @@
+// Package browsertest opens pages in Debian's Chromium, for tests. Whatever a
+// page complains about in its console, a violation of its policy, a request to
+// another host or an asset that is missing fails the test that opened it.
+package browsertest
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+)
+
+// patience is how long a step of a test may take at most.
+const patience = 30 * time.Second
+
+// Browser is a running Chromium.
+type Browser struct{ ctx context.Context }
+
+// Start starts a browser that ends with the test.
+func Start(t testing.TB) *Browser {
+	t.Helper()
+	program, err := exec.LookPath("chromium")
+	if err != nil {
+		t.Fatal("this test needs Chromium: install Debian's package chromium (make test does), or put the program chromium on the path")
+	}
+	allocator, stop := chromedp.NewExecAllocator(context.Background(),
+		chromedp.ExecPath(program), chromedp.Headless, chromedp.DisableGPU, chromedp.NoSandbox, chromedp.NoFirstRun,
+		chromedp.NoDefaultBrowserCheck, chromedp.WindowSize(1200, 900),
+		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("disable-sync", true), chromedp.Flag("disable-quic", true), chromedp.Flag("disable-dev-shm-usage", true),
+		chromedp.UserDataDir(t.TempDir()),
+	)
+	ctx, cancel := chromedp.NewContext(allocator)
+	t.Cleanup(func() {
+		_ = chromedp.Cancel(ctx)
+		cancel()
+		stop()
+	})
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatalf("start Chromium: %v", err)
+	}
+	return &Browser{ctx: ctx}
+}
+
+// Tab is one page of a person of its own: tabs share no cookies.
+type Tab struct {
+	t    testing.TB
+	ctx  context.Context
+	base string
+
+	mu         sync.Mutex
+	complaints []string
+	hosts      map[string]bool
+}
+
+// Person opens a tab with cookies of its own. Paths are under base, such as
+// "http://127.0.0.1:8000".
+func (b *Browser) Person(t testing.TB, base string) *Tab {
+	t.Helper()
+	tab := &Tab{t: t, base: base, hosts: make(map[string]bool)}
+	ctx, cancel := chromedp.NewContext(b.ctx, chromedp.WithNewBrowserContext(), chromedp.WithListener(tab.notice))
+	tab.ctx = ctx
+	// The tab lives as long as the context of its first step.
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatalf("open a tab: %v", err)
+	}
+	tab.do(chromedp.EmulateViewport(1200, 900))
+	t.Cleanup(func() {
+		tab.verdict()
+		cancel()
+	})
+	return tab
+}
+
+// notice writes down what a page must not do.
+func (p *Tab) notice(event any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch e := event.(type) {
+	case *log.EventEntryAdded:
+		// An answer of 4xx is an answer; what is missing comes as a response.
+		if e.Entry.Source != log.EntrySourceNetwork && e.Entry.Level != log.EntryLevelVerbose {
+			p.complain("%s: %s", e.Entry.Source, e.Entry.Text)
+		}
+	case *runtime.EventConsoleAPICalled:
+		if e.Type == runtime.ConsoleAPICalledTypeError || e.Type == runtime.ConsoleAPICalledTypeWarning {
+			p.complain("console.%s", e.Type)
+		}
+	case *runtime.EventExceptionThrown:
+		p.complain("exception: %s", e.ExceptionDetails.Text)
+	case *network.EventRequestWillBeSent:
+		if u, err := url.Parse(e.Request.URL); err == nil && u.Scheme != "data" && u.Scheme+"://"+u.Host != p.base {
+			p.complain("a request to another host: %s", u.Host)
+		}
+	case *network.EventResponseReceived:
+		if e.Response.Status >= 400 && e.Type != network.ResourceTypeDocument && e.Type != network.ResourceTypeFetch {
+			p.complain("%s answered %d", e.Response.URL, e.Response.Status)
+		}
+	}
+}
+
+func (p *Tab) complain(format string, args ...any) {
+	p.complaints = append(p.complaints, fmt.Sprintf(format, args...))
+}
+
+func (p *Tab) verdict() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.complaints {
+		p.t.Errorf("the browser complains: %s", c)
+	}
+}
+
+// TakeComplaints returns what the page was blamed for so far, and forgives it.
+func (p *Tab) TakeComplaints() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	taken := p.complaints
+	p.complaints = nil
+	return taken
+}
+
+func (p *Tab) do(steps ...chromedp.Action[chromedp.Void]) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	if err := chromedp.Do(ctx, steps...); err != nil {
+		p.fail(err)
+	}
+}
+
+// fail ends the test with a picture of what the page showed.
+func (p *Tab) fail(err error) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	text, _ := chromedp.Run(ctx, chromedp.Evaluate[string](`location.href + "\n" + document.body.innerText.slice(0, 3000)`))
+	p.t.Fatalf("%v; the page is %s", err, text)
+}
+
+// Open goes to a path and returns the status of the answer.
+func (p *Tab) Open(path string) int {
+	p.t.Helper()
+	return p.navigate(chromedp.Navigate(p.base + path))
+}
+
+// Follow clicks what leads to another page, and returns its status.
+func (p *Tab) Follow(selector string) int {
+	p.t.Helper()
+	return p.navigate(chromedp.Click(chromedp.CSS(selector)))
+}
+
+func (p *Tab) navigate(step chromedp.Action[chromedp.Void]) int {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	answer, err := chromedp.RunResponse(ctx, step)
+	if err != nil {
+		p.fail(err)
+	}
+	if answer == nil {
+		return 0
+	}
+	return int(answer.Status)
+}
+
+// Click clicks what stays on the page.
+func (p *Tab) Click(selector string) {
+	p.t.Helper()
+	p.do(chromedp.Click(chromedp.CSS(selector)))
+}
+
+// Fill types a text into a field in place of what is there.
+func (p *Tab) Fill(selector, text string) {
+	p.t.Helper()
+	p.do(chromedp.SetValue(chromedp.CSS(selector), ""), chromedp.SendKeys(chromedp.CSS(selector), text))
+}
+
+// Set sets a field's value as a script does, for lists and dates.
+func (p *Tab) Set(selector, value string) {
+	p.t.Helper()
+	p.do(chromedp.SetValue(chromedp.CSS(selector), value))
+}
+
+// Press sends keys to what has the focus.
+func (p *Tab) Press(keys string) {
+	p.t.Helper()
+	p.do(chromedp.SendKeys(chromedp.CSS(":focus"), keys))
+}
+
+// Text returns the visible text of the first element that the selector finds.
+func (p *Tab) Text(selector string) string {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	text, err := chromedp.Run(ctx, chromedp.Text(chromedp.CSS(selector)))
+	if err != nil {
+		p.fail(fmt.Errorf("text of %s: %w", selector, err))
+	}
+	return text
+}
+
+// Has reports whether the selector finds anything now.
+func (p *Tab) Has(selector string) bool {
+	p.t.Helper()
+	return Eval[bool](p, "document.querySelector("+quote(selector)+") !== null")
+}
+
+// WaitText waits until the page's text has want in it.
+func (p *Tab) WaitText(want string) {
+	p.t.Helper()
+	p.WaitFor("document.body.innerText.includes(" + quote(want) + ")")
+}
+
+// WaitFor waits until an expression of JavaScript is true.
+func (p *Tab) WaitFor(expression string) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	if _, err := chromedp.Run(ctx, chromedp.Poll[bool](expression)); err != nil {
+		p.fail(fmt.Errorf("wait for %s: %w", expression, err))
+	}
+}
+
+// Path is that of the page now open, with its query.
+func (p *Tab) Path() string {
+	p.t.Helper()
+	return Eval[string](p, "location.pathname + location.search")
+}
+
+// Eval evaluates an expression of JavaScript in the page.
+func Eval[T any](p *Tab, expression string) T {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	value, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
+	if err != nil {
+		p.fail(fmt.Errorf("evaluate %.80s: %w", expression, err))
+	}
+	return value
+}
+
+// Look sets the scheme of colours, "light" or "dark", and the width of the
+// page in CSS pixels.
+func (p *Tab) Look(scheme string, width int64) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+	})
+	if err != nil {
+		p.fail(err)
+	}
+	p.do(chromedp.EmulateViewport(width, 900))
+}
+
+// Screenshot keeps a picture of the whole page as NAME.png in the folder that
+// POSTERN_SCREENSHOTS names; without it none is made.
+func (p *Tab) Screenshot(name string) {
+	p.t.Helper()
+	folder := os.Getenv("POSTERN_SCREENSHOTS")
+	if folder == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	picture, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+	if err == nil {
+		err = os.MkdirAll(folder, 0o755)
+	}
+	if err == nil {
+		err = os.WriteFile(filepath.Join(folder, name+".png"), picture, 0o644)
+	}
+	if err != nil {
+		p.t.Fatalf("screenshot %s: %v", name, err)
+	}
+}
+
+// axe-core 4.14.1, by Deque Systems, under MPL 2.0: testdata/axe.LICENSE.
+//
+//go:embed testdata/axe.min.js
+var axe string
+
+// finding is one rule that axe saw broken.
+type finding struct {
+	ID    string `json:"id"`
+	Help  string `json:"help"`
+	Nodes []struct {
+		HTML    string `json:"html"`
+		Summary string `json:"failureSummary"`
+	} `json:"nodes"`
+}
+
+// Accessible fails the test if axe finds anything against WCAG 2.2 AA or its
+// best practices on the page as it is now.
+func (p *Tab) Accessible() {
+	p.t.Helper()
+	Eval[bool](p, axe+"; true")
+	found := Eval[string](p, `axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']}).then(r => JSON.stringify(r.violations))`)
+	var violations []finding
+	if err := json.Unmarshal([]byte(found), &violations); err != nil {
+		p.t.Fatalf("what axe says: %v", err)
+	}
+	for _, v := range violations {
+		for _, n := range v.Nodes {
+			p.t.Errorf("%s: axe %s (%s): %s %s", p.Path(), v.ID, v.Help, n.HTML, strings.ReplaceAll(n.Summary, "\n", " "))
+		}
+	}
+}
+
+// Inspect looks at the page as a whole: it is accessible in light and dark, it
+// fits a phone without scrolling sideways, and a picture is kept of each.
+func (p *Tab) Inspect(name string) {
+	p.t.Helper()
+	for _, scheme := range []string{"light", "dark"} {
+		p.Look(scheme, 1200)
+		p.Accessible()
+		p.Screenshot(name + "-" + scheme)
+	}
+	p.Look("light", 320)
+	if over := Eval[int](p, "document.documentElement.scrollWidth - document.documentElement.clientWidth"); over > 0 {
+		p.t.Errorf("%s: at 320 pixels the page is %d wider than the screen", p.Path(), over)
+	}
+	p.Screenshot(name + "-narrow")
+	p.Look("light", 1200)
+}
+
+func quote(s string) string {
+	b, _ := json.Marshal(s) // a string always marshals
+	return string(b)
+}
