@@ -187,13 +187,17 @@ func (p *Tab) Click(selector string) {
 // Fill types a text into a field in place of what is there.
 func (p *Tab) Fill(selector, text string) {
 	p.t.Helper()
-	p.do(chromedp.SetValue(chromedp.CSS(selector), ""), chromedp.SendKeys(chromedp.CSS(selector), text))
+	p.Set(selector, "")
+	if text != "" {
+		p.do(chromedp.SendKeys(chromedp.CSS(selector), text))
+	}
 }
 
 // Set sets a field's value as a script does, for lists and dates.
 func (p *Tab) Set(selector, value string) {
 	p.t.Helper()
-	p.do(chromedp.SetValue(chromedp.CSS(selector), value))
+	p.do(chromedp.WaitReady(chromedp.CSS(selector)))
+	Eval[bool](p, "document.querySelector("+quote(selector)+").value = "+quote(value)+"; true")
 }
 
 // Press sends keys to what has the focus.
