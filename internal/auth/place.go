@@ -3,6 +3,7 @@ package auth
 import (
 	"encoding/base64"
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -77,4 +78,46 @@ func PageLimit(n int) int {
 		return 100
 	}
 	return min(n, MaxPage)
+}
+
+// Turned is a part of a list that was read from a place, in the direction
+// that the place asks for.
+type Turned[T any] struct {
+	Rows  []T // up to one more than Limit, which says that there are more
+	Limit int
+	From  *Place // where it was read from; nil: from the start
+	// Stopped is where reading was given up before there were enough rows;
+	// nil if it was not.
+	Stopped *Place
+	// At is the place of a row, without direction.
+	At func(T) *Place
+}
+
+// Page returns the rows in the order of the list, and the texts of the places
+// of the pages after and before, "" if there are none.
+func (t *Turned[T]) Page() (rows []T, next, previous string) {
+	rows = t.Rows
+	more := len(rows) > t.Limit
+	rows = rows[:min(t.Limit, len(rows))]
+	back := t.From != nil && t.From.Before
+	var onward, home string // in the direction of reading, and against it
+	switch {
+	case more:
+		onward = t.placed(t.At(rows[len(rows)-1]), back)
+	case t.Stopped != nil:
+		onward = t.placed(t.Stopped, back)
+	}
+	if t.From != nil && len(rows) > 0 {
+		home = t.placed(t.At(rows[0]), !back)
+	}
+	if back {
+		slices.Reverse(rows)
+		return rows, home, onward
+	}
+	return rows, onward, home
+}
+
+func (t *Turned[T]) placed(p *Place, before bool) string {
+	p.Before = before
+	return p.String()
 }

@@ -278,7 +278,7 @@ func TestReadySaysWhatIsMissing(t *testing.T) {
 		path string
 		says string // "" for ready
 	}{
-		"an empty file":     {filepath.Join(t.TempDir(), "x.db"), "lacks the tables auth_user, auth_user_groups, auth_user_user_permissions, postern_session; run postern migrate"},
+		"an empty file":     {filepath.Join(t.TempDir(), "x.db"), "lacks the tables auth_user, auth_user_groups, auth_user_user_permissions, postern_session, auth_group, auth_group_permissions, auth_permission, django_content_type; run postern migrate"},
 		"a Django database": {djangoDatabase(t), "lacks the table postern_session; run postern migrate"},
 	} {
 		t.Run(name, func(t *testing.T) {
