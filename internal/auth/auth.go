@@ -27,6 +27,8 @@ var (
 	ErrUserInUse = errors.New("other tables still refer to this user")
 	// ErrLastSuperuser says that the act would leave no active superuser.
 	ErrLastSuperuser = errors.New("this is the last active superuser")
+	// ErrSuperuser says that the act is on a superuser, and who acts is none.
+	ErrSuperuser = errors.New("only a superuser may do this to a superuser")
 	// ErrUnavailable says that the store can't be reached or is too busy now.
 	ErrUnavailable = errors.New("the store is unavailable")
 )

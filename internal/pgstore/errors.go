@@ -20,6 +20,7 @@ const (
 	codeSerialization = "40001"
 	codeDeadlock      = "40P01"
 	codeReadOnly      = "25006"
+	codeLocked        = "55P03"
 	codeBadText       = "22021"
 )
 

@@ -50,10 +50,14 @@ const migrateWait = time.Minute
 const (
 	createLock = `create table if not exists postern_migration_lock (id integer not null primary key)`
 	insertLock = `insert into postern_migration_lock (id) values (1) on conflict (id) do nothing`
-	takeLock   = `select id from postern_migration_lock where id = 1 for update`
-	// The lock is waited for as long as the context allows, and the steps take
-	// as long as they take.
-	noTimeouts = `set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0`
+	// Who waited within a statement would hold a snapshot, and an index that
+	// the holder of the lock builds concurrently would wait for its end: for ever.
+	takeLock = `select id from postern_migration_lock where id = 1 for update nowait`
+	// The steps take as long as they take. The holder must hold no snapshot
+	// either, as it would between the statements at a higher isolation level.
+	lockSettings = `set transaction isolation level read committed;
+		set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0`
+	lockPause = 100 * time.Millisecond
 )
 
 // Migrate brings the schema up to date and returns the steps that it took, in
@@ -62,11 +66,6 @@ const (
 // The error wraps auth.ErrUnavailable when the database can't be reached or
 // stays locked.
 func (s *Store) Migrate(ctx context.Context) ([]Migration, error) {
-	if _, bounded := ctx.Deadline(); !bounded {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, migrateWait)
-		defer cancel()
-	}
 	var took []int64
 	err := s.locked(ctx, func() (err error) {
 		took, err = s.applyMigrations(ctx)
@@ -91,18 +90,46 @@ func (s *Store) locked(ctx context.Context, work func() error) error {
 	if err != nil {
 		return err
 	}
-	t, err := s.begin(ctx)
+	t, err := s.waitForLock(ctx)
 	if err != nil {
 		return err
 	}
 	defer t.Rollback(context.WithoutCancel(ctx))
-	if _, err := t.Exec(ctx, noTimeouts, pgx.QueryExecModeSimpleProtocol); err != nil {
-		return err
-	}
-	if _, err := t.Exec(ctx, takeLock); err != nil {
-		return err
-	}
 	return work()
+}
+
+// waitForLock returns the transaction that holds the lock, once it can be had.
+func (s *Store) waitForLock(ctx context.Context) (pgx.Tx, error) {
+	if _, bounded := ctx.Deadline(); !bounded {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, migrateWait)
+		defer cancel()
+	}
+	for {
+		t, err := s.tryLock(ctx)
+		if code(err) != codeLocked {
+			return t, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, errors.Join(err, context.Cause(ctx))
+		case <-time.After(lockPause):
+		}
+	}
+}
+
+func (s *Store) tryLock(ctx context.Context) (pgx.Tx, error) {
+	t, err := s.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if _, err = t.Exec(ctx, lockSettings, pgx.QueryExecModeSimpleProtocol); err == nil {
+		_, err = t.Exec(ctx, takeLock)
+	}
+	if err != nil {
+		return nil, errors.Join(err, ended(t.Rollback(context.WithoutCancel(ctx))))
+	}
+	return t, nil
 }
 
 func (s *Store) makeLock(ctx context.Context) error {
@@ -144,8 +171,11 @@ func (s *Store) newProvider(ctx context.Context, db *sql.DB, files fs.FS) (*goos
 	if err != nil {
 		return nil, err
 	}
-	excluded := []string{djangoFile}
-	own := []*goose.Migration{goose.NewGoMigration(1, &goose.GoFunc{RunTx: createDjangoTables}, nil)}
+	excluded := []string{djangoFile, rosterFile}
+	own := []*goose.Migration{
+		goose.NewGoMigration(1, &goose.GoFunc{RunTx: createDjangoTables}, nil),
+		goose.NewGoMigration(rosterVersion, &goose.GoFunc{RunDB: s.applyRoster}, nil),
+	}
 	if !tells {
 		excluded = append(excluded, "00003_postern_news.sql")
 		nothing := &goose.GoFunc{RunTx: func(context.Context, *sql.Tx) error { return nil }}

@@ -114,7 +114,7 @@ func TestProcessesThatMigrateAtOnceShareTheWork(t *testing.T) {
 	for range processes {
 		took = append(took, strings.Fields(<-outputs)...)
 	}
-	if got, want := strings.Join(took, " "), "00001_django_tables 00002_postern_session"; got != want {
+	if got, want := strings.Join(took, " "), everyStep; got != want {
 		t.Errorf("the processes took the steps %q, want %q", got, want)
 	}
 	if err := openAt(t, path, Options{}).Ready(t.Context()); err != nil {

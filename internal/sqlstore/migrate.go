@@ -199,7 +199,10 @@ func migrationSteps() ([]Migration, error) {
 }
 
 // neededTables are those that the statements of this room name.
-var neededTables = []string{"auth_user", "auth_user_groups", "auth_user_user_permissions", "postern_session"}
+var neededTables = []string{
+	"auth_user", "auth_user_groups", "auth_user_user_permissions", "postern_session",
+	"auth_group", "auth_group_permissions", "auth_permission", "django_content_type",
+}
 
 // Ready reports whether the database has the tables that the store needs, in
 // the shape that it needs; for a start without Migrate. The error says what
