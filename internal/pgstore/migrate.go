@@ -273,7 +273,10 @@ func migrationSteps() ([]Migration, error) {
 var gooseMarks = strings.NewReplacer("-- +goose Up\n", "", "-- +goose StatementBegin\n", "", "-- +goose StatementEnd\n", "")
 
 // neededTables are those that the statements of this room name.
-var neededTables = []string{"auth_user", "auth_user_groups", "auth_user_user_permissions", "postern_session"}
+var neededTables = []string{
+	"auth_user", "auth_user_groups", "auth_user_user_permissions", "postern_session",
+	"auth_group", "auth_group_permissions", "auth_permission", "django_content_type",
+}
 
 // statements are all that the store runs once it is migrated, for Ready to
 // hold against the schema. deleteUserAdminLog is missing: its table may be too.
@@ -283,6 +286,16 @@ var statements = []string{
 	stampLogin, moveAuthHash, insertSession, pruneSessions, lockUser,
 	selectIdentity, deleteSession, deleteSessionsOfUser, touchLastSeen, touchExpires,
 	selectSessions, selectSessionsOfUser, countSessions,
+	selectSessionPage + sessionsOf + byCreated, selectSessionPage + byCreatedBack, selectSessionPage + bySeen, selectSessionPage + bySeenBack,
+	selectSessionStop, selectSessionStopBack, selectManySessions, countLiveSessions,
+	pickInactive, pickStaff, pickSuperusers, pickGroup, pickAlgorithm, pickJoined, pickLastLogin, pickNeverLogged,
+	pickUsername, pickEmail, pickFirstName, pickLastName,
+	editUser, insertUserGroups, deleteOtherGroups, countGroupsAmong,
+	insertUserPermissions, deleteOtherPermissions, countPermissionsAmong,
+	lockUsers, setActive, selectHasSuperuser, deleteSessionsOfUsers,
+	selectPermissions, selectPermissionsOfGroup, selectPermissionsOfUser, selectAllPermissionsOfUser, selectGroupsOfUser,
+	selectGroups, selectGroupsBefore, selectGroup, insertGroup, renameGroup, deleteGroup, selectAGroup,
+	deleteGroupMembers, deleteGroupPermissions, deleteOtherOfGroup, insertGroupPermissions,
 	sweepExpired, sweepIdle, sweepOrphans,
 }
 

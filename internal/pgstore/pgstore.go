@@ -63,9 +63,10 @@ const defaultWait = 5 * time.Second
 
 // Store holds users and sessions in one database. Safe for concurrent use.
 type Store struct {
-	pool *pgxpool.Pool
-	name string // the database, for errors: without credentials
-	o    Options
+	pool  *pgxpool.Pool
+	name  string // the database, for errors: without credentials
+	o     Options
+	reach reach
 
 	renewing sync.Mutex
 	renewed  time.Time
@@ -90,7 +91,7 @@ func Open(ctx context.Context, url string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{name: nameOf(config.ConnConfig), o: o, listened: make(chan struct{})}
+	s := &Store{name: nameOf(config.ConnConfig), o: o, reach: defaultReach, listened: make(chan struct{})}
 	if s.pool, err = pgxpool.NewWithConfig(context.WithoutCancel(ctx), config); err != nil {
 		return nil, fmt.Errorf("open database %s: %w", s.name, err)
 	}

@@ -14,13 +14,16 @@ import (
 
 var _ auth.Roster = (*Store)(nil)
 
-const (
+// reach bounds what one list reads.
+type reach struct {
 	// A filter that selects at most so many users is read first, and what it
 	// selects is then sorted. Others are met often on the way along the order.
-	pickable = 5000
-	// walkable is how many users are looked at along the order for one page.
-	walkable = 20_000
-)
+	pick int
+	// walk is how many rows are looked at along the order for one page.
+	walk int
+}
+
+var defaultReach = reach{pick: 5000, walk: 20_000}
 
 // ListUsers implements auth.Roster.
 func (s *Store) ListUsers(ctx context.Context, l auth.UserList) (*auth.UserPage, error) {
@@ -185,9 +188,9 @@ func (s *Store) boundary(ctx context.Context, part *stretch) (*userPlace, error)
 	}
 	where, args := part.where(1)
 	query := "select " + key + ", u.id from auth_user u where " + where + part.orderBy() +
-		fmt.Sprintf(" limit 1 offset %d", walkable-1)
+		fmt.Sprintf(" limit 1 offset $%d", len(args)+1)
 	var p userPlace
-	err := s.lists.row(ctx, query, args).Scan(&p.key, &p.id)
+	err := s.lists.row(ctx, query, append(args, s.reach.walk-1)).Scan(&p.key, &p.id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}

@@ -95,7 +95,7 @@ func (s *Store) pickFew(ctx context.Context, p pick) (ids []int64, few bool, err
 	seen := make(map[int64]bool)
 	for _, query := range p.queries {
 		read := 0
-		err := s.lists.each(ctx, query, append([]any{pickable + 1}, p.args...), func(row scanner) error {
+		err := s.lists.each(ctx, query, append([]any{s.reach.pick + 1}, p.args...), func(row scanner) error {
 			var id int64
 			if err := row.Scan(&id); err != nil {
 				return err
@@ -106,7 +106,7 @@ func (s *Store) pickFew(ctx context.Context, p pick) (ids []int64, few bool, err
 			}
 			return nil
 		})
-		if err != nil || read > pickable || len(ids) > pickable {
+		if err != nil || read > s.reach.pick || len(ids) > s.reach.pick {
 			return nil, false, err
 		}
 	}

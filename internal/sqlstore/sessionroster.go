@@ -137,7 +137,7 @@ func (s *Store) sessionStop(ctx context.Context, l *auth.SessionList, from sessi
 		query = selectSessionStopBack
 	}
 	var m sessionMark
-	err := s.lists.row(ctx, query, []any{from.at, from.id, walkable - 1}).Scan(&m.at, &m.id)
+	err := s.lists.row(ctx, query, []any{from.at, from.id, s.reach.walk - 1}).Scan(&m.at, &m.id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}

@@ -55,7 +55,7 @@ func OpenSQLite(ctx context.Context, path string, o Options) (*Store, error) {
 	}
 	s := &Store{
 		path: path, reads: newPool(reads), lists: newListPool(lists),
-		identities: newIdentities(path, readers), write: newWriter(writes, o),
+		identities: newIdentities(path, readers), write: newWriter(writes, o), reach: defaultReach,
 	}
 	s.reads.took, s.lists.took, s.identities.took = o.Observe, o.Observe, o.Observe
 	if err := s.probe(ctx, o.Wait); err != nil {

@@ -64,6 +64,7 @@ type Store struct {
 	// identities answers whose a session is, which every request asks.
 	identities *identities
 	write      *writer
+	reach      reach
 }
 
 // Ping reports whether the database answers a read; its error wraps

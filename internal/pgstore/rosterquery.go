@@ -1,0 +1,171 @@
+package pgstore
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/postern-auth/postern/internal/auth"
+)
+
+// algorithmOf is the expression of the index postern_user_algorithm.
+const algorithmOf = `case when left(password, 1) = '!' then '!' when strpos(password, '$') = 0 then '' else split_part(password, '$', 1) end`
+
+// rosterFilters are the conditions of a list of users but its range, in the
+// parameters $1 to $11. A word of a search is a pattern in $11.
+const rosterFilters = `($1::boolean is null or u.is_active = $1) and ($2::boolean is null or u.is_staff = $2)
+	and ($3::boolean is null or u.is_superuser = $3)
+	and ($4::timestamptz is null or u.date_joined >= $4) and ($5::timestamptz is null or u.date_joined < $5)
+	and ($6::timestamptz is null or u.last_login >= $6) and ($7::timestamptz is null or u.last_login < $7)
+	and (not $8::boolean or u.last_login is null)
+	and ($9::text = '' or ` + algorithmOf + ` = $9)
+	and ($10::bigint = 0 or exists (select 1 from auth_user_groups g where g.user_id = u.id and g.group_id = $10))
+	and (cardinality($11::text[]) = 0 or not exists (select 1 from unnest($11) as word (pattern)
+		where not (u.username ilike pattern or u.email ilike pattern or u.first_name ilike pattern or u.last_name ilike pattern)))`
+
+// userOrder is what a list of users is sorted by, before the id.
+type userOrder struct {
+	key      string // an expression that an index is on; "" for the id alone
+	param    string // a parameter, %s, as such a key
+	nullable bool
+}
+
+var userOrders = map[auth.UserSort]userOrder{
+	auth.ByID:        {},
+	auth.ByUsername:  {key: `lower(u.username) collate "C"`, param: `lower(%s::text) collate "C"`},
+	auth.ByEmail:     {key: `lower(u.email) collate "C"`, param: `lower(%s::text) collate "C"`},
+	auth.ByJoined:    {key: `u.date_joined`, param: `%s::timestamptz`},
+	auth.ByLastLogin: {key: `u.last_login`, param: `%s::timestamptz`, nullable: true},
+}
+
+// userPlace is a row's place in the order of the list.
+type userPlace struct {
+	key any // a text or a time; nil if the order has no key, or it is NULL
+	id  int64
+}
+
+// stretch is a part of the order that is read in one go: an index range, in
+// which either all keys are NULL or none is.
+type stretch struct {
+	order userOrder
+	nulls bool // the key is NULL
+	down  bool // read from the greatest
+	// Where it begins and ends in the direction of reading: at a key, or after
+	// a row and with a row.
+	from, to       any
+	after, through *userPlace
+}
+
+// where returns the condition of the stretch and its parameters, of which the
+// first has the number first.
+func (s *stretch) where(first int) (condition string, args []any) {
+	next := func(arg any) string {
+		args = append(args, arg)
+		return fmt.Sprintf("$%d", first+len(args)-1)
+	}
+	var all []string
+	keyed := s.order.key != "" && !s.nulls
+	key := func(arg any) string { return fmt.Sprintf(s.order.param, next(arg)) }
+	row := func(p *userPlace, op string) {
+		if keyed {
+			all = append(all, fmt.Sprintf("(%s, u.id) %s (%s, %s::bigint)", s.order.key, op, key(p.key), next(p.id)))
+			return
+		}
+		all = append(all, fmt.Sprintf("u.id %s %s::bigint", op, next(p.id)))
+	}
+	if s.order.nullable {
+		null := " is null"
+		if !s.nulls {
+			null = " is not null"
+		}
+		all = append(all, s.order.key+null)
+	}
+	switch {
+	case s.after != nil:
+		row(s.after, edge(s.down, ">", "<"))
+	case s.from != nil && keyed:
+		all = append(all, s.order.key+edge(s.down, " >= ", " < ")+key(s.from))
+	}
+	switch {
+	case s.through != nil:
+		row(s.through, edge(s.down, "<=", ">="))
+	case s.to != nil && keyed:
+		all = append(all, s.order.key+edge(s.down, " < ", " >= ")+key(s.to))
+	}
+	if len(all) == 0 {
+		return "true", nil
+	}
+	return strings.Join(all, " and "), args
+}
+
+func edge(down bool, up, other string) string {
+	if down {
+		return other
+	}
+	return up
+}
+
+// orderBy is the order of reading, in the words of the index: who never logged
+// in comes first.
+func (s *stretch) orderBy() string {
+	direction := edge(s.down, "", " desc")
+	if s.order.key == "" {
+		return " order by u.id" + direction
+	}
+	nulls := ""
+	if s.order.nullable {
+		nulls = edge(s.down, " nulls first", " nulls last")
+	}
+	return " order by " + s.order.key + direction + nulls + ", u.id" + direction
+}
+
+// placeKey is what a list is sorted by, of a user, as a text; nil for NULL.
+func placeKey(u *auth.User, sort auth.UserSort) *string {
+	key := ""
+	switch sort {
+	case auth.ByUsername:
+		key = u.Username
+	case auth.ByEmail:
+		key = u.Email
+	case auth.ByJoined:
+		key = timeKey(u.DateJoined)
+	case auth.ByLastLogin:
+		key = timeKey(u.LastLogin)
+	}
+	if sort == auth.ByID || sort == auth.ByLastLogin && u.LastLogin.IsZero() {
+		return nil
+	}
+	return &key
+}
+
+func timeKey(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
+
+// filterArgs are the parameters of rosterFilters.
+func filterArgs(l *auth.UserList, words []auth.SearchWord) []any {
+	patterns := make([]string, len(words))
+	for i := range words {
+		patterns[i] = words[i].Pattern()
+	}
+	return []any{
+		l.Active, l.Staff, l.Superuser,
+		nullTime(l.JoinedFrom), nullTime(l.JoinedTo), nullTime(l.LastLoginFrom), nullTime(l.LastLoginTo),
+		l.NeverLoggedIn, l.Algorithm, l.Group, patterns,
+	}
+}
+
+// bounds are the range of keys that a list is in, if it is one of its order.
+func bounds(l *auth.UserList) (least, beyond any) {
+	at := func(t time.Time) any {
+		if t.IsZero() {
+			return nil
+		}
+		return micros(t)
+	}
+	switch l.Sort {
+	case auth.ByJoined:
+		return at(l.JoinedFrom), at(l.JoinedTo)
+	case auth.ByLastLogin:
+		return at(l.LastLoginFrom), at(l.LastLoginTo)
+	}
+	return nil, nil
+}
