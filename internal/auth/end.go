@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 )
@@ -9,17 +10,32 @@ import (
 // Logout ends a session. Ending one that is already over is no error.
 func (r *Realm) Logout(ctx context.Context, id SessionID) error {
 	r.seen.drop(id)
-	if _, err := r.sessions.End(ctx, id); err != nil {
+	ended, err := r.sessions.End(ctx, id)
+	if err != nil {
 		return fmt.Errorf("log out: %w", err)
+	}
+	if ended {
+		r.record(ctx, r.entry(ctx, ActLogout))
 	}
 	return nil
 }
 
 // Revoke ends a session by its id and reports whether there was one.
 func (r *Realm) Revoke(ctx context.Context, id SessionID) (bool, error) {
+	identity, err := r.sessions.Identity(ctx, id)
+	if err != nil && !errors.Is(err, ErrNoSession) {
+		return false, fmt.Errorf("revoke a session: %w", err)
+	}
 	ended, err := r.sessions.End(ctx, id)
 	if err != nil {
 		return false, fmt.Errorf("revoke a session: %w", err)
+	}
+	if ended {
+		user := &User{}
+		if identity != nil {
+			user = &identity.User
+		}
+		r.record(ctx, r.on(ctx, ActSessionEnded, user, map[string]any{"session": id.String()[:12]}))
 	}
 	return ended, nil
 }
@@ -35,6 +51,7 @@ func (r *Realm) RevokeAll(ctx context.Context, name string) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("revoke the sessions: %w", err)
 	}
+	r.record(ctx, r.on(ctx, ActSessionsEnded, user, map[string]any{"sessions": n}))
 	return n, nil
 }
 

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -58,8 +59,12 @@ func (s *seen) take() []Touch {
 	return batch
 }
 
-// Flush writes the pending last-seen times.
+// Flush writes the pending last-seen times and failed logins.
 func (r *Realm) Flush(ctx context.Context) error {
+	return errors.Join(r.flushFailures(ctx), r.flushSeen(ctx))
+}
+
+func (r *Realm) flushSeen(ctx context.Context) error {
 	batch := r.seen.take()
 	if len(batch) == 0 {
 		return nil
@@ -103,6 +108,8 @@ func (r *Realm) keepHouse(ctx context.Context) {
 	defer close(r.stopped)
 	flush := time.NewTicker(min(flushAtMost, max(r.policy.TouchEvery()/2, 25*time.Millisecond)))
 	defer flush.Stop()
+	fails := time.NewTicker(time.Second)
+	defer fails.Stop()
 	sweep := time.NewTicker(sweepEvery)
 	defer sweep.Stop()
 	r.sweepOnce(ctx)
@@ -110,8 +117,12 @@ func (r *Realm) keepHouse(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
+		case <-fails.C:
+			if err := r.flushFailures(ctx); err != nil && ctx.Err() == nil {
+				r.log.LogAttrs(ctx, slog.LevelError, "failed logins are missing in the audit log", slog.Any("error", err))
+			}
 		case <-flush.C:
-			if err := r.Flush(ctx); err != nil && ctx.Err() == nil {
+			if err := r.flushSeen(ctx); err != nil && ctx.Err() == nil {
 				r.log.LogAttrs(ctx, slog.LevelWarn, "last-seen times not written, they will be tried again", slog.Any("error", err))
 			}
 		case <-sweep.C:
@@ -128,5 +139,8 @@ func (r *Realm) sweepOnce(ctx context.Context) {
 		r.log.LogAttrs(ctx, slog.LevelWarn, "expired sessions not cleared, they will be tried again", slog.Any("error", err))
 	case n > 0:
 		r.log.LogAttrs(ctx, slog.LevelInfo, "expired sessions cleared", slog.Int("sessions", n))
+	}
+	if _, err := r.ClearAudit(ctx); err != nil && ctx.Err() == nil {
+		r.log.LogAttrs(ctx, slog.LevelWarn, "the audit log was not cleared of old entries, it will be tried again", slog.Any("error", err))
 	}
 }

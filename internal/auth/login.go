@@ -22,6 +22,10 @@ func (r *Realm) Login(ctx context.Context, name, plain string, v Visit) (*Opened
 		return nil, fmt.Errorf("log in: %w", err)
 	}
 	stamp, err := r.verify(ctx, v.Address, user, name, plain)
+	if errors.Is(err, ErrInvalidCredentials) || err == nil && v.StaffOnly && !user.IsStaff {
+		r.recordFailure(ctx, user, v)
+		return nil, ErrInvalidCredentials
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -40,12 +44,19 @@ func (r *Realm) Login(ctx context.Context, name, plain string, v Visit) (*Opened
 	session.UserID = user.ID
 	session.AuthHash = django.SessionAuthHash(r.keys[0], encoded)
 
-	err = r.sessions.Start(ctx, &Start{Session: session, Login: stamp, Replaces: v.Current, PerUser: r.policy.PerUser})
+	start := &Start{
+		Session: session, Login: stamp, Replaces: v.Current, PerUser: r.policy.PerUser,
+		Audit: r.by(ctx, ActLogin, user, v),
+	}
+	err = r.sessions.Start(ctx, start)
 	if errors.Is(err, ErrUserChanged) {
 		return nil, ErrInvalidCredentials
 	}
 	if err != nil {
 		return nil, fmt.Errorf("log in: %w", err)
+	}
+	if start.Audit != nil && !start.Audited {
+		r.record(ctx, *start.Audit)
 	}
 	identity := &Identity{User: *user, Session: session}
 	identity.User.Password, identity.User.LastLogin = encoded, stamp.At

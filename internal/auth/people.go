@@ -39,6 +39,14 @@ func (r *Realm) CreateUser(ctx context.Context, n NewUser) (*User, error) {
 	if err := r.users.CreateUser(ctx, user); err != nil {
 		return nil, fmt.Errorf("create a user: %w", err)
 	}
+	changes := map[string]any{}
+	if n.IsStaff {
+		changes["is_staff"] = true
+	}
+	if n.IsSuperuser {
+		changes["is_superuser"] = true
+	}
+	r.record(ctx, r.on(ctx, ActUserCreated, user, changes))
 	return user, nil
 }
 
@@ -72,7 +80,11 @@ func (r *Realm) SetPassword(ctx context.Context, name, plain string) error {
 	if err != nil {
 		return err
 	}
-	return r.change(ctx, user.ID, UserChange{Password: &encoded})
+	if err := r.change(ctx, user.ID, UserChange{Password: &encoded}); err != nil {
+		return err
+	}
+	r.record(ctx, r.on(ctx, ActPasswordChanged, user, nil))
+	return nil
 }
 
 // SetActive lets the user of that name in or shuts it out; shutting it out
@@ -82,7 +94,13 @@ func (r *Realm) SetActive(ctx context.Context, name string, active bool) error {
 	if err != nil {
 		return fmt.Errorf("set active: %w", err)
 	}
-	return r.change(ctx, user.ID, UserChange{IsActive: &active})
+	if err := r.change(ctx, user.ID, UserChange{IsActive: &active}); err != nil {
+		return err
+	}
+	if user.IsActive != active {
+		r.record(ctx, r.on(ctx, activation(active), user, nil))
+	}
+	return nil
 }
 
 // change writes to the user and ends its sessions, unless the change only
@@ -101,6 +119,13 @@ func (r *Realm) change(ctx context.Context, id int64, c UserChange) error {
 	return nil
 }
 
+func activation(active bool) Act {
+	if active {
+		return ActUserActivated
+	}
+	return ActUserDeactivated
+}
+
 // DeleteUser removes the user of that name and its sessions. It returns
 // ErrNoUser, ErrLastSuperuser, ErrUserInUse or ErrUnavailable.
 func (r *Realm) DeleteUser(ctx context.Context, name string) error {
@@ -114,5 +139,6 @@ func (r *Realm) DeleteUser(ctx context.Context, name string) error {
 	if _, err := r.sessions.EndAll(ctx, user.ID); err != nil {
 		return fmt.Errorf("end the user's sessions: %w", err)
 	}
+	r.record(ctx, r.on(ctx, ActUserDeleted, user, nil))
 	return nil
 }

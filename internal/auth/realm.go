@@ -18,6 +18,14 @@ import (
 type Options struct {
 	Users    UserStore
 	Sessions SessionStore
+	// What an administrator asks of the same stores; needed for Steward only.
+	Roster        Roster
+	Groups        GroupStore
+	SessionRoster SessionRoster
+	// Audit is where acts are written down, nil for nowhere; for how long is
+	// AuditAge, 0 for ever.
+	Audit    AuditStore
+	AuditAge time.Duration
 	Hashing  *password.Hashing
 	Gate     *password.Gate
 	// Validators judge new passwords; with WarnOnly they log and let pass.
@@ -47,25 +55,31 @@ type Options struct {
 // Realm is one population of users with their sessions and the rules for
 // both. Its methods are the acts. Safe for concurrent use.
 type Realm struct {
-	users      UserStore
-	sessions   SessionStore
-	hashing    *password.Hashing
-	gate       *password.Gate
-	validators []password.Validator
-	warnOnly   bool
-	keys       []string
-	policy     Policy
-	touchEvery time.Duration
-	memory     Memory
-	answer     func(*User) []byte
-	hashWait   func(time.Duration)
-	step       func(context.Context, string) func()
-	now        func() time.Time
-	rand       io.Reader
-	log        *slog.Logger
-	seen       *seen
-	stop       context.CancelFunc
-	stopped    chan struct{}
+	users         UserStore
+	sessions      SessionStore
+	roster        Roster
+	groups        GroupStore
+	sessionRoster SessionRoster
+	audit         AuditStore
+	auditAge      time.Duration
+	failed        failures
+	hashing       *password.Hashing
+	gate          *password.Gate
+	validators    []password.Validator
+	warnOnly      bool
+	keys          []string
+	policy        Policy
+	touchEvery    time.Duration
+	memory        Memory
+	answer        func(*User) []byte
+	hashWait      func(time.Duration)
+	step          func(context.Context, string) func()
+	now           func() time.Time
+	rand          io.Reader
+	log           *slog.Logger
+	seen          *seen
+	stop          context.CancelFunc
+	stopped       chan struct{}
 }
 
 // populationSample is how many users' hashes tell password.Hashing what a
@@ -84,7 +98,10 @@ func New(ctx context.Context, o Options) (*Realm, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	r := &Realm{
-		users: o.Users, sessions: o.Sessions, hashing: o.Hashing, gate: o.Gate,
+		users: o.Users, sessions: o.Sessions,
+		roster: o.Roster, groups: o.Groups, sessionRoster: o.SessionRoster,
+		audit: o.Audit, auditAge: o.AuditAge,
+		hashing: o.Hashing, gate: o.Gate,
 		validators: o.Validators, warnOnly: o.WarnOnly, keys: o.SecretKeys, policy: o.Policy,
 		touchEvery: o.Policy.TouchEvery(), memory: o.Memory, answer: o.Answer,
 		hashWait: o.HashWait, step: o.Step,

@@ -41,9 +41,16 @@ func (r *Realm) Register(ctx context.Context, g Registration, v Visit) (*Opened,
 		LastLogin:  session.Created,
 		DateJoined: session.Created,
 	}
-	start := &Start{Session: session, NewUser: user, Replaces: v.Current, PerUser: r.policy.PerUser}
+	start := &Start{
+		Session: session, NewUser: user, Replaces: v.Current, PerUser: r.policy.PerUser,
+		Audit: r.by(ctx, ActRegister, user, v),
+	}
 	if err := r.sessions.Start(ctx, start); err != nil {
 		return nil, fmt.Errorf("register: %w", err)
+	}
+	if start.Audit != nil && !start.Audited {
+		start.Audit.ActorID = user.ID
+		r.record(ctx, *start.Audit)
 	}
 	return &Opened{Identity: &Identity{User: *user, Session: start.Session}, Key: key}, nil
 }

@@ -15,6 +15,9 @@ type Visit struct {
 	// Current is the session that the request already has, zero for none. A
 	// login or registration replaces it.
 	Current SessionID
+	// StaffOnly lets nobody log in who is not staff: to others the answer is
+	// that of a wrong password.
+	StaffOnly bool
 }
 
 // Opened is a session just started.

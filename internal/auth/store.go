@@ -67,6 +67,11 @@ type Start struct {
 	// PerUser is how many sessions the user may have, this one included; the
 	// oldest are removed. 0: any number.
 	PerUser int
+	// Audit, if set, is written to the audit log in the same commit by a store
+	// that has one, which then sets Audited. At a registration it sets the
+	// entry's ActorID.
+	Audit   *AuditEntry
+	Audited bool
 }
 
 // LoginStamp is what a login changes on its user, on the condition that the

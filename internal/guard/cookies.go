@@ -129,6 +129,14 @@ func (x *Exchange) setCookie(s *CookieSettings, value string, age time.Duration)
 	x.Header()["Set-Cookie"] = append(x.Header()["Set-Cookie"], string(b))
 }
 
+// SetPageCookie gives the client a cookie for pages under a path, which no
+// script reads and no other site's request brings along.
+func (x *Exchange) SetPageCookie(name, value, path string, age time.Duration) {
+	s := x.guard.set.Session
+	s.Name, s.Path, s.SameSite, s.HTTPOnly, s.SessionOnly = name, path, "Strict", true, false
+	x.setCookie(&s, value, age)
+}
+
 // SetSessionCookie gives the client its session key.
 func (x *Exchange) SetSessionCookie(key string, age time.Duration) {
 	x.setCookie(&x.guard.set.Session, key, age)

@@ -98,6 +98,16 @@ func (x *Exchange) CheckCSRF(bound string, formToken func() (string, error)) err
 	return x.checkToken(bound, formToken)
 }
 
+// CheckCSRFOfStranger is CheckCSRF for a client without a session: the token
+// must match the cookie.
+func (x *Exchange) CheckCSRFOfStranger(formToken func() (string, error)) error {
+	secret, _, err := x.csrfSecret()
+	if err != nil {
+		secret = ""
+	}
+	return x.CheckCSRF(secret, formToken)
+}
+
 func (x *Exchange) checkToken(bound string, formToken func() (string, error)) error {
 	secret, found, err := x.csrfSecret()
 	if err != nil {

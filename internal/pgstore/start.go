@@ -36,11 +36,19 @@ func (s *Store) Start(ctx context.Context, st *auth.Start) error {
 				return err
 			}
 		}
-		return t.start(&session, st)
+		if err = t.start(&session, st); err != nil || st.Audit == nil {
+			return err
+		}
+		entry := *st.Audit
+		if st.NewUser != nil {
+			entry.ActorID = session.UserID
+		}
+		return t.insertAudit(&entry)
 	})
 	if err != nil {
 		return fmt.Errorf("start session: %w", err)
 	}
+	st.Audited = st.Audit != nil
 	if st.NewUser != nil {
 		st.NewUser.ID, st.Session.UserID = session.UserID, session.UserID
 	}
@@ -110,12 +118,7 @@ func (t *tx) insertSession(s *auth.Session) error {
 	return err
 }
 
-func addressText(s *auth.Session) string {
-	if !s.Address.IsValid() {
-		return ""
-	}
-	return s.Address.String()
-}
+func addressText(s *auth.Session) string { return addressOf(s.Address) }
 
 // textOnly is what PostgreSQL can hold of what a client sent.
 func textOnly(s string) string {

@@ -1,0 +1,90 @@
+package admin
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// field is an input of a form. Label, Help and Errors are in English; the
+// templates translate them.
+type field struct {
+	Name, Label, Type, Value, Help, Autocomplete string
+	Required, Checked, Disabled                  bool
+	MaxLength                                    int
+	Errors                                       []string
+}
+
+// choice is one of several that may be ticked.
+type choice struct {
+	ID      int64
+	Text    string
+	Checked bool
+}
+
+// text is a field of one line.
+func text(name, label, value string, maxLength int) field {
+	return field{Name: name, Label: label, Type: "text", Value: value, MaxLength: maxLength}
+}
+
+// newPassword are the two fields of a new password.
+func newPassword() []field {
+	return []field{
+		{Name: "password1", Label: "New password", Type: "password", Autocomplete: "new-password", Required: true},
+		{Name: "password2", Label: "New password, once more", Type: "password", Autocomplete: "new-password", Required: true},
+	}
+}
+
+// fields is a form's inputs with what is wrong with them.
+type fields []field
+
+// blame puts messages at a field; it reports whether there is such a field.
+func (f fields) blame(name string, messages ...string) bool {
+	for i := range f {
+		if f[i].Name == name {
+			f[i].Errors = append(f[i].Errors, messages...)
+			return true
+		}
+	}
+	return false
+}
+
+// Wrong reports whether anything is wrong.
+func (f fields) Wrong() bool {
+	return slices.ContainsFunc(f, func(one field) bool { return len(one.Errors) > 0 })
+}
+
+func (f fields) value(name string) string {
+	for i := range f {
+		if f[i].Name == name {
+			return f[i].Value
+		}
+	}
+	return ""
+}
+
+// ids are the numbers of a form's field that may come several times, sorted
+// and each once; what is no number is left out.
+func (v *visit) ids(name string) []int64 {
+	var ids []int64
+	for _, sent := range v.form[name] {
+		if id, err := strconv.ParseInt(sent, 10, 64); err == nil && id > 0 {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+// line is a field of one line, without the spaces around it.
+func (v *visit) line(name string) string { return strings.TrimSpace(v.form.Get(name)) }
+
+// ticked reports whether a box was ticked.
+func (v *visit) ticked(name string) bool { return v.form.Get(name) != "" }
+
+// tick marks the choices whose ids are in the set.
+func tick(choices []choice, ids []int64) {
+	for i := range choices {
+		choices[i].Checked = slices.Contains(ids, choices[i].ID)
+	}
+}

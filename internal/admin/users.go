@@ -1,0 +1,226 @@
+package admin
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/postern-auth/postern/internal/auth"
+	"github.com/postern-auth/postern/internal/password"
+)
+
+// pageLength is how many rows a list shows.
+const pageLength = 50
+
+// userList is what the page of users shows.
+type userList struct {
+	Rows     []userRow
+	Count    auth.Count
+	Partial  bool // more may follow, though this page is not full
+	Narrowed bool
+	Query    url.Values // as sent
+	Columns  []column
+	Groups   []choice
+	Filtered bool
+	Open     bool // the filters are in use
+
+	First, Next, Previous string // URLs, "" for none
+	CanAdd, CanChange     bool
+	CanEnd                bool
+	Problem               string
+}
+
+type userRow struct {
+	auth.User
+	Hasher string
+}
+
+// column is a head of the table; a click sorts by it.
+type column struct {
+	Text, URL string
+	Sorted    string // "ascending", "descending" or ""
+}
+
+var userSorts = []struct {
+	name, text string
+	sort       auth.UserSort
+}{
+	{"username", "Username", auth.ByUsername},
+	{"email", "E-mail address", auth.ByEmail},
+	{"date_joined", "Joined", auth.ByJoined},
+	{"last_login", "Last login", auth.ByLastLogin},
+}
+
+// algorithms are the hashes to filter by: Django's names.
+var algorithms = []string{
+	"argon2", "pbkdf2_sha256", "pbkdf2_sha1", "bcrypt_sha256", "bcrypt", "scrypt", "md5", "!",
+}
+
+func (a *Admin) users(v *visit) error { return a.showUsers(v, http.StatusOK, "") }
+
+func (a *Admin) showUsers(v *visit, status int, problem string) error {
+	ctx := v.Request.Context()
+	query := v.Request.URL.Query()
+	list := readUserList(query)
+	page, err := v.steward.Users(ctx, list)
+	if err != nil {
+		return err
+	}
+	list.Place = ""
+	count, err := v.steward.CountUsers(ctx, list)
+	if err != nil {
+		return err
+	}
+	groups, err := a.groupChoices(v)
+	if err != nil {
+		return err
+	}
+	shown := &userList{
+		Count: count, Partial: page.Partial, Narrowed: page.Narrowed, Query: query, Groups: groups, Problem: problem,
+		Open:   slices.ContainsFunc(userFilters, func(name string) bool { return query.Get(name) != "" }),
+		First:  with(query, "place", ""),
+		CanAdd: v.steward.Can("auth.add_user"), CanChange: v.steward.Can("auth.change_user"), CanEnd: v.steward.Can("sessions.delete_session"),
+	}
+	shown.Filtered = shown.Open || query.Get("q") != ""
+	if page.Next != "" {
+		shown.Next = with(query, "place", page.Next)
+	}
+	if page.Previous != "" {
+		shown.Previous = with(query, "place", page.Previous)
+	}
+	for i := range page.Users {
+		u := page.Users[i]
+		shown.Rows = append(shown.Rows, userRow{User: u, Hasher: password.Describe(u.Password)})
+	}
+	for _, s := range userSorts {
+		shown.Columns = append(shown.Columns, sortable(query, s.name, s.text))
+	}
+	return a.show(v, status, "users", "Users", shown)
+}
+
+// userFilters are the parameters behind "Filters".
+var userFilters = []string{"active", "staff", "superuser", "joined_from", "joined_to", "login_from", "login_to", "never", "algorithm", "group"}
+
+func readUserList(q url.Values) auth.UserList {
+	l := auth.UserList{
+		Search: q.Get("q"), Active: yesNo(q.Get("active")), Staff: yesNo(q.Get("staff")), Superuser: yesNo(q.Get("superuser")),
+		JoinedFrom: day(q.Get("joined_from"), 0), JoinedTo: day(q.Get("joined_to"), 1),
+		LastLoginFrom: day(q.Get("login_from"), 0), LastLoginTo: day(q.Get("login_to"), 1),
+		NeverLoggedIn: q.Get("never") != "",
+		Sort:          auth.ByUsername, Place: q.Get("place"), Limit: pageLength,
+	}
+	if slices.Contains(algorithms, q.Get("algorithm")) {
+		l.Algorithm = q.Get("algorithm")
+	}
+	l.Group, _ = strconv.ParseInt(q.Get("group"), 10, 64) // what is no number is no filter
+	name, descending := strings.CutPrefix(q.Get("sort"), "-")
+	for _, s := range userSorts {
+		if s.name == name {
+			l.Sort, l.Descending = s.sort, descending
+		}
+	}
+	return l
+}
+
+func yesNo(sent string) *bool {
+	yes := sent == "yes"
+	if !yes && sent != "no" {
+		return nil
+	}
+	return &yes
+}
+
+// day reads a date, in UTC, moved by so many days; the zero time for what is no date.
+func day(sent string, days int) time.Time {
+	t, err := time.Parse(time.DateOnly, sent)
+	if err != nil {
+		return time.Time{}
+	}
+	return t.AddDate(0, 0, days)
+}
+
+// with is the query with one parameter changed ("" leaves it out), as a URL.
+// A change of anything but the place begins at the first page.
+func with(query url.Values, name, value string) string {
+	changed := make(url.Values)
+	for key, values := range query {
+		if key != name && key != "place" && key != "done" && len(values) > 0 && values[0] != "" {
+			changed[key] = values[:1]
+		}
+	}
+	if value != "" {
+		changed.Set(name, value)
+	}
+	return "?" + changed.Encode()
+}
+
+func sortable(query url.Values, name, text string) column {
+	c := column{Text: text, URL: with(query, "sort", name)}
+	sort := query.Get("sort")
+	if sort == "" {
+		sort = "username"
+	}
+	switch sort {
+	case name:
+		c.Sorted, c.URL = "ascending", with(query, "sort", "-"+name)
+	case "-" + name:
+		c.Sorted = "descending"
+	}
+	return c
+}
+
+// bulk acts on the users that were ticked.
+func (a *Admin) bulk(v *visit) error {
+	ids := v.ids("user")
+	list := Root + "auth/user/"
+	if len(ids) == 0 {
+		return v.done(list, "nothing")
+	}
+	ctx := a.actor(v)
+	var err error
+	did := ""
+	switch v.form.Get("action") {
+	case "activate":
+		did = "activated"
+		_, err = v.steward.SetActive(ctx, ids, true)
+	case "deactivate":
+		did = "deactivated"
+		_, err = v.steward.SetActive(ctx, ids, false)
+	case "end":
+		did = "ended"
+		_, err = v.steward.EndSessionsOf(ctx, ids)
+	default:
+		return v.done(list, "nothing")
+	}
+	if problem := ruleBroken(err); problem != "" {
+		return a.showUsers(v, http.StatusConflict, problem)
+	}
+	if err != nil {
+		return err
+	}
+	return v.done(list, did)
+}
+
+// ruleBroken says in words which rule forbids an act, "" if none does.
+func ruleBroken(err error) string {
+	for _, rule := range []struct {
+		err  error
+		text string
+	}{
+		{auth.ErrOwnAccount, "Nobody changes the rights or the state of their own account. Ask another superuser."},
+		{auth.ErrLastSuperuser, "This is the last active superuser. Make another one first."},
+		{auth.ErrSuperuser, "Only a superuser may do this to a superuser. Nothing was changed."},
+		{auth.ErrRights, "Only a superuser may change what others may do. Nothing was changed."},
+		{auth.ErrUserInUse, "Rows of other tables still refer to this user. Deactivate it instead."},
+		{auth.ErrTooMany, "These are too many at once. Nothing was changed."},
+	} {
+		if errors.Is(err, rule.err) {
+			return rule.text
+		}
+	}
+	return ""
+}
