@@ -223,7 +223,7 @@ func (r *reading) boundary(part *stretch) (u *auth.User, err error) {
 const (
 	rosterTable = ` from auth_user u where `
 	// What was picked is read before it is sorted, and not along an index.
-	rosterPicked = `with picked as materialized (select * from auth_user where id = any($12::bigint[])) select ` + userColumns + ` from picked u where `
+	rosterPicked = `with picked as materialized (select * from auth_user where id = any($17::bigint[])) select ` + userColumns + ` from picked u where `
 )
 
 // readRange reads what the list selects of a range.

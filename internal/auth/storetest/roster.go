@@ -196,7 +196,7 @@ var rosterLists = []contract{
 	{"a list is what it selects, in its order, page by page and back", func(t *testing.T, h *home) {
 		users, members, group := h.crowd(t, 70)
 		random := rand.New(rand.NewPCG(3, 4))
-		for range 120 {
+		for range 80 {
 			l := anyList(random, group)
 			there, back, narrowed := h.leaf(t, l)
 			want := users[:0:0]
