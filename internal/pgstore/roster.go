@@ -23,7 +23,7 @@ type reach struct {
 	walk int
 }
 
-var defaultReach = reach{pick: 5000, walk: 20_000}
+var defaultReach = reach{pick: 5000, walk: 10_000}
 
 // ListUsers implements auth.Roster.
 func (s *Store) ListUsers(ctx context.Context, l auth.UserList) (*auth.UserPage, error) {
@@ -48,6 +48,8 @@ func (s *Store) CountUsers(ctx context.Context, l auth.UserList) (auth.Count, er
 // reading is a list of users on its way.
 type reading struct {
 	*auth.UserList
+	*listing
+	reach    reach
 	words    []auth.SearchWord
 	place    *auth.Place
 	at       *userPlace // of place
@@ -60,9 +62,7 @@ type reading struct {
 }
 
 func (s *Store) listUsers(ctx context.Context, l *auth.UserList) (*auth.UserPage, error) {
-	ctx, cancel := s.bounded(ctx)
-	defer cancel()
-	r := &reading{UserList: l}
+	r := &reading{UserList: l, reach: s.reach}
 	var possible bool
 	if r.words, possible = auth.SearchWords(l.Search); !possible || !isText(l.Algorithm) {
 		return &auth.UserPage{}, nil
@@ -70,18 +70,30 @@ func (s *Store) listUsers(ctx context.Context, l *auth.UserList) (*auth.UserPage
 	if err := r.begin(); err != nil {
 		return nil, err
 	}
-	if err := s.pickUsers(ctx, r); err != nil {
+	err := s.listing(ctx, func(t *listing) error {
+		r.listing = t
+		return r.read()
+	})
+	if err != nil {
 		return nil, err
 	}
+	return r.page(), nil
+}
+
+// read reads a page.
+func (r *reading) read() error {
+	if err := r.pickUsers(); err != nil {
+		return err
+	}
 	for _, part := range r.stretches() {
-		if err := s.readUsers(ctx, r, part); err != nil {
-			return nil, err
+		if err := r.readUsers(part); err != nil {
+			return err
 		}
-		if len(r.rows) > l.Limit || r.stopped != nil {
+		if len(r.rows) > r.Limit || r.stopped != nil {
 			break
 		}
 	}
-	return r.page(), nil
+	return nil
 }
 
 // begin finds the place to read from and the direction to read in.
@@ -157,18 +169,18 @@ func (r *reading) isFiltered() bool {
 }
 
 // readUsers reads a stretch until there are enough rows.
-func (s *Store) readUsers(ctx context.Context, r *reading, part stretch) error {
+func (r *reading) readUsers(part stretch) error {
 	var stop *auth.User
 	if r.picked == nil && r.isFiltered() {
 		var err error
-		if stop, err = s.boundary(ctx, &part); err != nil {
+		if stop, err = r.boundary(&part); err != nil {
 			return err
 		}
 	}
 	if stop != nil {
 		part.through = &userPlace{key: keyOf(stop, r.Sort), id: stop.ID}
 	}
-	if err := s.readRange(ctx, r, &part); err != nil {
+	if err := r.readRange(&part); err != nil {
 		return err
 	}
 	if stop != nil && len(r.rows) <= r.Limit {
@@ -194,11 +206,11 @@ func keyOf(u *auth.User, sort auth.UserSort) any {
 
 // boundary is where a walk along a stretch is given up; nil if the stretch
 // ends before. Only the id is looked for along the index.
-func (s *Store) boundary(ctx context.Context, part *stretch) (u *auth.User, err error) {
+func (r *reading) boundary(part *stretch) (u *auth.User, err error) {
 	where, args := part.where(1)
 	query := "select u.id from auth_user u where " + where + part.orderBy() + fmt.Sprintf(" limit 1 offset $%d::bigint", len(args)+1)
 	query = "select " + userColumns + " from auth_user u where u.id = (" + query + ")"
-	err = s.row(ctx, query, append(args, s.reach.walk-1), func(row pgx.Row) (err error) {
+	err = r.one(query, append(args, r.reach.walk-1), func(row pgx.Row) (err error) {
 		u, err = scanUser(row)
 		return err
 	})
@@ -211,11 +223,11 @@ func (s *Store) boundary(ctx context.Context, part *stretch) (u *auth.User, err 
 const (
 	rosterTable = ` from auth_user u where `
 	// What was picked is read before it is sorted, and not along an index.
-	rosterPicked = `with picked as materialized (select * from auth_user where id = any($12::bigint[])) select ` + userColumns + ` from picked u where `
+	rosterPicked = `with picked as materialized (select * from auth_user where id = any($17::bigint[])) select ` + userColumns + ` from picked u where `
 )
 
 // readRange reads what the list selects of a range.
-func (s *Store) readRange(ctx context.Context, r *reading, part *stretch) error {
+func (r *reading) readRange(part *stretch) error {
 	var args []any
 	query := "select " + userColumns + rosterTable
 	if r.isFiltered() {
@@ -230,7 +242,7 @@ func (s *Store) readRange(ctx context.Context, r *reading, part *stretch) error 
 	condition, rangeArgs := part.where(len(args) + 1)
 	args = append(args, rangeArgs...)
 	query += condition + part.orderBy() + fmt.Sprintf(" limit $%d::bigint", len(args)+1)
-	return s.each(ctx, query, append(args, r.Limit+1-len(r.rows)), func(row pgx.Row) error {
+	return r.each(query, append(args, r.Limit+1-len(r.rows)), func(row pgx.Row) error {
 		u, err := scanUser(row)
 		if err != nil {
 			return err

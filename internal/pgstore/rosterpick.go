@@ -1,7 +1,6 @@
 package pgstore
 
 import (
-	"context"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -82,9 +81,9 @@ func picks(l *auth.UserList, words []auth.SearchWord) []pick {
 // none does and there is a search, a list in the order of a column that is
 // searched is narrowed to that column: what matches others would be too far
 // apart in this order.
-func (s *Store) pickUsers(ctx context.Context, r *reading) error {
+func (r *reading) pickUsers() error {
 	for _, p := range picks(r.UserList, r.words) {
-		ids, few, err := s.pickFew(ctx, p)
+		ids, few, err := r.pickFew(p)
 		if err != nil {
 			return err
 		}
@@ -99,12 +98,12 @@ func (s *Store) pickUsers(ctx context.Context, r *reading) error {
 }
 
 // pickFew reads what a filter selects; false if that is not few.
-func (s *Store) pickFew(ctx context.Context, p pick) (ids []int64, few bool, err error) {
+func (r *reading) pickFew(p pick) (ids []int64, few bool, err error) {
 	ids = []int64{}
 	seen := make(map[int64]bool)
 	for _, query := range p.queries {
 		read := 0
-		err := s.each(ctx, query, append([]any{s.reach.pick + 1}, p.args...), func(row pgx.Row) error {
+		err := r.each(query, append([]any{r.reach.pick + 1}, p.args...), func(row pgx.Row) error {
 			var id int64
 			if err := row.Scan(&id); err != nil {
 				return err
@@ -115,7 +114,7 @@ func (s *Store) pickFew(ctx context.Context, p pick) (ids []int64, few bool, err
 			}
 			return nil
 		})
-		if err != nil || read > s.reach.pick || len(ids) > s.reach.pick {
+		if err != nil || read > r.reach.pick || len(ids) > r.reach.pick {
 			return nil, false, err
 		}
 	}

@@ -76,14 +76,18 @@ func (s *Store) listSessions(ctx context.Context, l *auth.SessionList) (*auth.Se
 		}
 		return sessionMark{micros(at), i.Session.ID[:]}.place(l)
 	}}
-	stop, err := s.sessionStop(ctx, l, from, back)
+	var stop *sessionMark
+	err = s.listing(ctx, func(t *listing) (err error) {
+		if stop, err = s.sessionStop(t, l, from, back); err != nil {
+			return err
+		}
+		if stop != nil {
+			to = *stop
+		}
+		turned.Rows, err = readSessions(t, l, from, to, back)
+		return err
+	})
 	if err != nil {
-		return nil, err
-	}
-	if stop != nil {
-		to = *stop
-	}
-	if turned.Rows, err = s.readSessions(ctx, l, from, to, back); err != nil {
 		return nil, err
 	}
 	if stop != nil && len(turned.Rows) <= l.Limit {
@@ -116,13 +120,13 @@ func markOf(p *auth.Place) (m sessionMark, err error) {
 // sessionStop is where a walk along the sessions is given up; nil if it can't
 // be too long. Those of one user are few, and there is no order of all by
 // their last sign of life.
-func (s *Store) sessionStop(ctx context.Context, l *auth.SessionList, from sessionMark, back bool) (*sessionMark, error) {
+func (s *Store) sessionStop(t *listing, l *auth.SessionList, from sessionMark, back bool) (*sessionMark, error) {
 	if l.User != 0 {
 		return nil, nil
 	}
 	if l.ByLastSeen {
 		var n int
-		err := s.row(ctx, selectManySessions, []any{auth.MaxCountedSessions + 1}, func(row pgx.Row) error { return row.Scan(&n) })
+		err := t.one(selectManySessions, []any{auth.MaxCountedSessions + 1}, func(row pgx.Row) error { return row.Scan(&n) })
 		if err != nil {
 			return nil, err
 		}
@@ -136,14 +140,14 @@ func (s *Store) sessionStop(ctx context.Context, l *auth.SessionList, from sessi
 		query = selectSessionStopBack
 	}
 	var m sessionMark
-	err := s.row(ctx, query, []any{from.at, from.id, s.reach.walk - 1}, func(row pgx.Row) error { return row.Scan(&m.at, &m.id) })
+	err := t.one(query, []any{from.at, from.id, s.reach.walk - 1}, func(row pgx.Row) error { return row.Scan(&m.at, &m.id) })
 	if isNoRow(err) {
 		return nil, nil
 	}
 	return &m, err
 }
 
-func (s *Store) readSessions(ctx context.Context, l *auth.SessionList, from, to sessionMark, back bool) ([]auth.Identity, error) {
+func readSessions(t *listing, l *auth.SessionList, from, to sessionMark, back bool) ([]auth.Identity, error) {
 	args := []any{
 		from.at, from.id, to.at, to.id, l.Limit + 1,
 		micros(l.Now), since(l.SeenSince), since(l.StartedSince), addressText(&auth.Session{Address: l.Address}),
@@ -163,7 +167,7 @@ func (s *Store) readSessions(ctx context.Context, l *auth.SessionList, from, to 
 		query += byCreated
 	}
 	var identities []auth.Identity
-	err := s.each(ctx, query, args, func(row pgx.Row) error {
+	err := t.each(query, args, func(row pgx.Row) error {
 		i, err := scanIdentity(row)
 		identities = append(identities, i)
 		return err

@@ -23,7 +23,7 @@ type reach struct {
 	walk int
 }
 
-var defaultReach = reach{pick: 5000, walk: 20_000}
+var defaultReach = reach{pick: 5000, walk: 10_000}
 
 // ListUsers implements auth.Roster.
 func (s *Store) ListUsers(ctx context.Context, l auth.UserList) (*auth.UserPage, error) {

@@ -25,14 +25,22 @@ func RunRoster(t *testing.T, open func(t *testing.T, hear func(auth.News)) Store
 		{"groups", groups},
 		{"permissions", permissions},
 	} {
-		t.Run(group.name, func(t *testing.T) {
-			for _, c := range group.tests {
-				t.Run(c.says, func(t *testing.T) {
-					h := new(home)
-					h.Stores = open(t, h.hear)
-					c.holds(t, h)
-				})
-			}
+		t.Run(group.name, func(t *testing.T) { runContracts(t, open, group.tests...) })
+	}
+}
+
+// RunLists holds the lists of users and sessions alone to their contracts,
+// for a store that is made to read them in other ways than it does small ones.
+func RunLists(t *testing.T, open func(t *testing.T, hear func(auth.News)) Stores) {
+	runContracts(t, open, rosterLists[0], sessionRosters[0])
+}
+
+func runContracts(t *testing.T, open func(t *testing.T, hear func(auth.News)) Stores, tests ...contract) {
+	for _, c := range tests {
+		t.Run(c.says, func(t *testing.T) {
+			h := new(home)
+			h.Stores = open(t, h.hear)
+			c.holds(t, h)
 		})
 	}
 }
@@ -186,9 +194,9 @@ func (h *home) leaf(t *testing.T, l auth.UserList) (there, back []string, narrow
 
 var rosterLists = []contract{
 	{"a list is what it selects, in its order, page by page and back", func(t *testing.T, h *home) {
-		users, members, group := h.crowd(t, 90)
+		users, members, group := h.crowd(t, 70)
 		random := rand.New(rand.NewPCG(3, 4))
-		for range 250 {
+		for range 80 {
 			l := anyList(random, group)
 			there, back, narrowed := h.leaf(t, l)
 			want := users[:0:0]

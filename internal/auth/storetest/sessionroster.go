@@ -15,13 +15,7 @@ import (
 // RunSessionRoster holds a home of sessions to the contract of
 // auth.SessionRoster.
 func RunSessionRoster(t *testing.T, open func(t *testing.T, hear func(auth.News)) Stores) {
-	for _, c := range sessionRosters {
-		t.Run(c.says, func(t *testing.T) {
-			h := new(home)
-			h.Stores = open(t, h.hear)
-			c.holds(t, h)
-		})
-	}
+	runContracts(t, open, sessionRosters...)
 }
 
 func (h *home) sessionRoster() auth.SessionRoster { return h.Sessions.(auth.SessionRoster) }
