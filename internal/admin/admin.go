@@ -377,7 +377,11 @@ func redirect(x *guard.Exchange, to string) {
 
 // done sends the client to a page that says what was done.
 func (v *visit) done(path, what string) error {
-	redirect(v.Exchange, path+"?done="+what)
+	separator := "?"
+	if strings.Contains(path, "?") {
+		separator = "&"
+	}
+	redirect(v.Exchange, path+separator+"done="+what)
 	return nil
 }
 

@@ -16,17 +16,54 @@ import (
 
 // auditList is what the page of the audit log shows.
 type auditList struct {
-	Entries []auth.AuditEntry
-	Query   url.Values
-	Acts    []auth.Act
-	Sources []string
-	Next    string
-	First   string
-	Problem string
-	Confirm *field // for the export
+	Entries  []auditRow
+	Query    url.Values
+	Acts     []auditRow
+	Sources  []string
+	Next     string
+	First    string
+	Later    bool    // there are newer ones
+	Selected []field // the filters, for the export
+	Problem  string
+	Confirm  *field // for the export
 }
 
 var sources = []string{auth.SourceAPI, auth.SourceAdmin, auth.SourceCommand, auth.SourceProgram}
+
+// ExportWrong reports whether the export was refused.
+func (l *auditList) ExportWrong() bool { return l.Confirm.wrong() }
+
+// auditRow is an entry as people read it.
+type auditRow struct {
+	auth.AuditEntry
+	Text   string // of the act, in English
+	Device string
+}
+
+func auditRows(entries []auth.AuditEntry) []auditRow {
+	rows := make([]auditRow, 0, len(entries))
+	for i := range entries {
+		rows = append(rows, auditRow{AuditEntry: entries[i], Text: actTexts[entries[i].Act], Device: device(entries[i].UserAgent)})
+	}
+	return rows
+}
+
+// actTexts are the acts in words.
+var actTexts = map[auth.Act]string{
+	auth.ActLogin: "Logged in", auth.ActLoginFailed: "Login failed", auth.ActLogout: "Logged out", auth.ActRegister: "Registered",
+	auth.ActPasswordChanged: "Password changed", auth.ActUserCreated: "User added", auth.ActUserChanged: "User changed",
+	auth.ActUserActivated: "User activated", auth.ActUserDeactivated: "User deactivated", auth.ActUserDeleted: "User deleted",
+	auth.ActSessionEnded: "Session ended", auth.ActSessionsEnded: "All sessions ended", auth.ActGroupCreated: "Group added",
+	auth.ActGroupChanged: "Group changed", auth.ActGroupDeleted: "Group deleted", auth.ActExported: "Audit log exported",
+}
+
+// acts are all acts, to choose from.
+var acts = func() (rows []auditRow) {
+	for _, act := range auth.Acts {
+		rows = append(rows, auditRow{AuditEntry: auth.AuditEntry{Act: act}, Text: actTexts[act]})
+	}
+	return rows
+}()
 
 // actor is the context of what the viewer does.
 func (a *Admin) actor(v *visit) context.Context {
@@ -42,7 +79,13 @@ func (a *Admin) audit(v *visit) error {
 }
 
 func (a *Admin) showAudit(v *visit, status int, query url.Values, wrong *field) error {
-	shown := &auditList{Query: query, Acts: auth.Acts, Sources: sources, First: with(query, "before", ""), Confirm: wrong}
+	shown := &auditList{Query: query, Acts: acts, Sources: sources, First: with(query, "before", ""), Confirm: wrong}
+	for _, name := range []string{"act", "user", "source", "address", "from", "to"} {
+		if value := query.Get(name); value != "" {
+			shown.Selected = append(shown.Selected, field{Name: name, Value: value})
+		}
+	}
+	shown.Later = query.Get("before") != ""
 	if wrong == nil {
 		shown.Confirm = a.confirmation(v)
 	}
@@ -57,7 +100,7 @@ func (a *Admin) showAudit(v *visit, status int, query url.Values, wrong *field) 
 			entries = entries[:pageLength]
 			shown.Next = with(query, "before", strconv.FormatInt(entries[pageLength-1].ID, 10))
 		}
-		shown.Entries = entries
+		shown.Entries = auditRows(entries)
 	}
 	return a.show(v, status, "audit", "Audit log", shown)
 }

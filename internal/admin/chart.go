@@ -8,6 +8,7 @@ type chart struct {
 	Bars                []bar
 	Labels              []label
 	Top                 int // the number that the highest bar stands for
+	Table               []hour
 }
 
 type bar struct {
@@ -19,7 +20,8 @@ type bar struct {
 
 type label struct {
 	X    int
-	Text string
+	At   string // RFC 3339, for the viewer's own zone
+	Text string // in UTC
 }
 
 const (
@@ -33,15 +35,15 @@ const (
 
 // draw draws two bars for each hour: logins and failures.
 func draw(hours []hour) *chart {
-	c := &chart{Width: len(hours)*chartHour + 2*chartMargin, Height: chartBase + 18, Base: chartBase}
+	c := &chart{Table: hours, Width: len(hours)*chartHour + 2*chartMargin, Height: chartBase + 18, Base: chartBase}
 	for _, h := range hours {
-		c.Top = max(c.Top, h.logins, h.failures)
+		c.Top = max(c.Top, h.Logins, h.Failures)
 	}
 	for i, h := range hours {
 		x := chartMargin + i*chartHour
-		c.Bars = append(c.Bars, c.bar(x, h.begin, h.logins, false), c.bar(x+chartBar+1, h.begin, h.failures, true))
+		c.Bars = append(c.Bars, c.bar(x, h.Begin, h.Logins, false), c.bar(x+chartBar+1, h.Begin, h.Failures, true))
 		if i%labelEvery == 0 {
-			c.Labels = append(c.Labels, label{X: x, Text: h.begin.Format("15:04")})
+			c.Labels = append(c.Labels, label{X: x, At: h.Begin.Format(time.RFC3339), Text: h.Begin.Format("15:04")})
 		}
 	}
 	return c

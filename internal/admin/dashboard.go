@@ -22,7 +22,7 @@ type overview struct {
 	Failures     int
 	MoreLogins   bool
 	MoreFailures bool
-	Recent       []auth.AuditEntry
+	Recent       []auditRow
 }
 
 func (a *Admin) dashboard(v *visit) error {
@@ -54,13 +54,14 @@ func (a *Admin) addActivity(ctx context.Context, v *visit, o *overview) error {
 		return err
 	}
 	for _, h := range hours {
-		o.Logins += h.logins
-		o.Failures += h.failures
-		o.MoreLogins = o.MoreLogins || h.logins == maxHourly
-		o.MoreFailures = o.MoreFailures || h.failures == maxHourly
+		o.Logins += h.Logins
+		o.Failures += h.Failures
+		o.MoreLogins = o.MoreLogins || h.Logins == maxHourly
+		o.MoreFailures = o.MoreFailures || h.Failures == maxHourly
 	}
 	o.Hours = draw(hours)
-	o.Recent, err = v.steward.Audit(ctx, auth.AuditFilter{Limit: 10})
+	recent, err := v.steward.Audit(ctx, auth.AuditFilter{Limit: 10})
+	o.Recent = auditRows(recent)
 	return err
 }
 
@@ -76,8 +77,8 @@ const (
 
 // hour is what happened in an hour.
 type hour struct {
-	begin            time.Time
-	logins, failures int
+	Begin            time.Time
+	Logins, Failures int
 }
 
 // activity remembers the counts of the last hours.
@@ -97,18 +98,18 @@ func (c *activity) hours(ctx context.Context, realm *auth.Realm, now time.Time) 
 	counts := make([]hour, shownHours)
 	for i := range counts {
 		h := &counts[i]
-		h.begin = begin.Add(time.Duration(i) * time.Hour)
+		h.Begin = begin.Add(time.Duration(i) * time.Hour)
 		if i < len(counts)-1 { // an hour that is over does not change
-			if past, ok := c.known(h.begin, now); ok {
+			if past, ok := c.known(h.Begin, now); ok {
 				*h = past
 				continue
 			}
 		}
 		var err error
-		if h.logins, err = realm.CountAudit(ctx, auth.ActLogin, h.begin, h.begin.Add(time.Hour), maxHourly); err != nil {
+		if h.Logins, err = realm.CountAudit(ctx, auth.ActLogin, h.Begin, h.Begin.Add(time.Hour), maxHourly); err != nil {
 			return nil, err
 		}
-		if h.failures, err = realm.CountAudit(ctx, auth.ActLoginFailed, h.begin, h.begin.Add(time.Hour), maxHourly); err != nil {
+		if h.Failures, err = realm.CountAudit(ctx, auth.ActLoginFailed, h.Begin, h.Begin.Add(time.Hour), maxHourly); err != nil {
 			return nil, err
 		}
 	}
@@ -123,7 +124,7 @@ func (c *activity) known(begin, now time.Time) (hour, bool) {
 		return hour{}, false
 	}
 	for _, h := range c.counts {
-		if h.begin.Equal(begin) && !now.Before(c.read) {
+		if h.Begin.Equal(begin) && !now.Before(c.read) {
 			return h, true
 		}
 	}

@@ -15,6 +15,9 @@ type field struct {
 	Errors                                       []string
 }
 
+// wrong reports whether anything is wrong with a field; nothing is with none.
+func (f *field) wrong() bool { return f != nil && len(f.Errors) > 0 }
+
 // choice is one of several that may be ticked.
 type choice struct {
 	ID      int64

@@ -48,6 +48,14 @@ type groupForm struct {
 	CanEdit, CanRights, CanDelete bool
 }
 
+// Choices are the permissions of the form.
+func (f *groupForm) Choices() tickList {
+	return tickList{Name: "permissions", List: f.Permissions, Disabled: !f.CanRights}
+}
+
+// Wrong reports whether what was sent has to be corrected.
+func (f *groupForm) Wrong() bool { return f.Fields.Wrong() || f.Confirm.wrong() }
+
 func (a *Admin) groupForm(v *visit) (*groupForm, string, error) {
 	s := v.steward
 	f := &groupForm{ID: v.id, CanRights: s.IsSuperuser(), CanEdit: s.Can("auth.add_group")}

@@ -60,6 +60,9 @@ type passwordForm struct {
 	Problem string
 }
 
+// Wrong reports whether what was sent has to be corrected.
+func (f *passwordForm) Wrong() bool { return f.Fields.Wrong() || f.Confirm.wrong() }
+
 func (a *Admin) passwordForm(v *visit) (*passwordForm, error) {
 	card, err := v.steward.User(v.Request.Context(), v.id)
 	if err != nil {
@@ -69,7 +72,7 @@ func (a *Admin) passwordForm(v *visit) (*passwordForm, error) {
 		return nil, errForbidden
 	}
 	return &passwordForm{
-		Card: card, Hasher: password.Describe(card.Password), Usable: password.IsUsable(card.Password),
+		Card: card, Hasher: password.Describe(card.Password), Usable: password.Usable(card.Password),
 		Fields: newPassword(), Confirm: a.confirmation(v),
 	}, nil
 }

@@ -14,11 +14,12 @@ import (
 // sessionList is what the page of all sessions shows.
 type sessionList struct {
 	Rows                  []sessionRow
-	Count                 auth.Count
+	Total                 string // how many there are; "" where that is not known
+	Self                  string // this page, as a local path
 	Query                 url.Values
 	First, Next, Previous string
 	Partial               bool
-	CanEnd                bool
+	CanEnd, CanUser       bool
 	Problem               string
 	// Unlisted says that this home of sessions can list them by user only.
 	Unlisted bool
@@ -50,8 +51,11 @@ func (a *Admin) showSessions(v *visit, status int, problem string) error {
 		}
 		list.Address = address
 	}
-	var err error
-	if shown.Count, err = v.steward.CountSessions(ctx); err != nil && !errors.Is(err, auth.ErrNotListed) {
+	shown.Self, shown.CanUser = Root+"sessions/session/"+with(query, "place", query.Get("place")), v.steward.Can("auth.view_user")
+	switch count, err := v.steward.CountSessions(ctx); {
+	case err == nil:
+		shown.Total = v.total(count)
+	case !errors.Is(err, auth.ErrNotListed):
 		return err
 	}
 	if possible {

@@ -107,6 +107,30 @@ func (a *Admin) userForm(v *visit) (*userForm, error) {
 	return f, a.addSessions(v, f)
 }
 
+// tickList are the choices of one name, as a template shows them.
+type tickList struct {
+	Name     string
+	List     []choice
+	Disabled bool
+}
+
+// Choices are the groups or the permissions of the form.
+func (f *userForm) Choices(name string) tickList {
+	list := f.Permissions
+	if name == "groups" {
+		list = f.Groups
+	}
+	return tickList{Name: name, List: list, Disabled: !f.CanRights}
+}
+
+// HasPermissions reports whether any permission is ticked.
+func (f *userForm) HasPermissions() bool {
+	return slices.ContainsFunc(f.Permissions, func(c choice) bool { return c.Checked })
+}
+
+// Wrong reports whether what was sent has to be corrected.
+func (f *userForm) Wrong() bool { return f.Fields.Wrong() || f.Confirm.wrong() }
+
 func groupIDs(groups []auth.Group) []int64 {
 	ids := make([]int64, 0, len(groups))
 	for i := range groups {

@@ -18,15 +18,17 @@ const pageLength = 50
 
 // userList is what the page of users shows.
 type userList struct {
-	Rows     []userRow
-	Count    auth.Count
-	Partial  bool // more may follow, though this page is not full
-	Narrowed bool
-	Query    url.Values // as sent
-	Columns  []column
-	Groups   []choice
-	Filtered bool
-	Open     bool // the filters are in use
+	Rows       []userRow
+	Partial    bool // more may follow, though this page is not full
+	Narrowed   bool
+	Query      url.Values // as sent
+	Columns    []column
+	Switches   []field // yes, no, any
+	Algorithms []string
+	Total      string // how many there are
+	Groups     []choice
+	Filtered   bool
+	Open       bool // the filters are in use
 
 	First, Next, Previous string // URLs, "" for none
 	CanAdd, CanChange     bool
@@ -80,7 +82,7 @@ func (a *Admin) showUsers(v *visit, status int, problem string) error {
 		return err
 	}
 	shown := &userList{
-		Count: count, Partial: page.Partial, Narrowed: page.Narrowed, Query: query, Groups: groups, Problem: problem,
+		Total: v.total(count), Algorithms: algorithms, Partial: page.Partial, Narrowed: page.Narrowed, Query: query, Groups: groups, Problem: problem,
 		Open:   slices.ContainsFunc(userFilters, func(name string) bool { return query.Get(name) != "" }),
 		First:  with(query, "place", ""),
 		CanAdd: v.steward.Can("auth.add_user"), CanChange: v.steward.Can("auth.change_user"), CanEnd: v.steward.Can("sessions.delete_session"),
@@ -91,6 +93,10 @@ func (a *Admin) showUsers(v *visit, status int, problem string) error {
 	}
 	if page.Previous != "" {
 		shown.Previous = with(query, "place", page.Previous)
+	}
+	for _, one := range []field{{Name: "active", Label: "Active"}, {Name: "staff", Label: "Staff"}, {Name: "superuser", Label: "Superuser"}} {
+		one.Value = query.Get(one.Name)
+		shown.Switches = append(shown.Switches, one)
 	}
 	for i := range page.Users {
 		u := page.Users[i]
@@ -158,6 +164,14 @@ func with(query url.Values, name, value string) string {
 	return "?" + changed.Encode()
 }
 
+// total writes a count as people of the viewer's language do.
+func (v *visit) total(c auth.Count) string {
+	if c.More {
+		return v.language.Number(c.N) + "+"
+	}
+	return v.language.Number(c.N)
+}
+
 func sortable(query url.Values, name, text string) column {
 	c := column{Text: text, URL: with(query, "sort", name)}
 	sort := query.Get("sort")
@@ -176,7 +190,8 @@ func sortable(query url.Values, name, text string) column {
 // bulk acts on the users that were ticked.
 func (a *Admin) bulk(v *visit) error {
 	ids := v.ids("user")
-	list := Root + "auth/user/"
+	query := v.Request.URL.Query()
+	list := Root + "auth/user/" + with(query, "place", query.Get("place"))
 	if len(ids) == 0 {
 		return v.done(list, "nothing")
 	}

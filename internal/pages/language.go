@@ -26,6 +26,7 @@ var localeFiles embed.FS
 type Language struct {
 	tag     language.Tag
 	printer *message.Printer
+	texts   map[string]string // that take no arguments or any, by the English text
 }
 
 var (
@@ -36,6 +37,7 @@ var (
 func init() {
 	builder := catalog.NewBuilder(catalog.Fallback(language.English))
 	tags := []language.Tag{language.English}
+	plain := make(map[language.Tag]map[string]string)
 	files, err := localeFiles.ReadDir("locales")
 	if err != nil {
 		panic(err) // the folder is embedded
@@ -44,7 +46,7 @@ func init() {
 		tag := language.MustParse(strings.TrimSuffix(file.Name(), path.Ext(file.Name())))
 		texts, err := readLocale(file.Name())
 		if err == nil {
-			err = addTexts(builder, tag, texts)
+			plain[tag], err = addTexts(builder, tag, texts)
 		}
 		if err != nil {
 			panic(fmt.Sprintf("pages: locales/%s: %v", file.Name(), err)) // embedded; the tests read it
@@ -55,7 +57,7 @@ func init() {
 	}
 	matcher = language.NewMatcher(tags)
 	for _, tag := range tags {
-		languages = append(languages, &Language{tag: tag, printer: message.NewPrinter(tag, message.Catalog(builder))})
+		languages = append(languages, &Language{tag: tag, printer: message.NewPrinter(tag, message.Catalog(builder)), texts: plain[tag]})
 	}
 }
 
@@ -69,11 +71,14 @@ func readLocale(name string) (map[string]any, error) {
 	return texts, json.Unmarshal(content, &texts)
 }
 
-func addTexts(builder *catalog.Builder, tag language.Tag, texts map[string]any) error {
+// addTexts puts the texts into the catalogue and returns those without plural forms.
+func addTexts(builder *catalog.Builder, tag language.Tag, texts map[string]any) (map[string]string, error) {
+	plain := make(map[string]string)
 	for key, text := range texts {
 		var err error
 		switch text := text.(type) {
 		case string:
+			plain[key] = text
 			err = builder.SetString(tag, key, text)
 		case map[string]any:
 			var cases []any
@@ -87,10 +92,10 @@ func addTexts(builder *catalog.Builder, tag language.Tag, texts map[string]any) 
 			err = fmt.Errorf("%q is neither a text nor plural forms", key)
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return plain, nil
 }
 
 // Languages returns all languages, English first.
@@ -117,8 +122,15 @@ func LanguageOf(r *http.Request) *Language {
 func (l *Language) Tag() string { return l.tag.String() }
 
 // Text returns an English text in the language, with its arguments as
-// fmt.Sprintf formats them; numbers as people of that language write them.
+// fmt.Sprintf formats them; numbers as people of that language write them. A
+// text that the language lacks stays as it is.
 func (l *Language) Text(english string, args ...any) string {
+	if len(args) == 0 {
+		if text, ok := l.texts[english]; ok {
+			return text
+		}
+		return english
+	}
 	return l.printer.Sprintf(english, args...)
 }
 
