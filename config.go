@@ -37,6 +37,8 @@ type Config struct {
 	// NoBrowsableAPI answers with JSON only. By default someone who opens an
 	// endpoint in a browser gets a page with the answer and its forms.
 	NoBrowsableAPI bool
+	// NoAdmin leaves out the admin site, /admin/.
+	NoAdmin bool
 	// NoMigrate leaves the database's schema as it is at Open.
 	NoMigrate bool
 
@@ -72,6 +74,15 @@ type Config struct {
 	UnauthenticatedStatus int
 	// Throttle limits attempts to log in and to register; see Throttle.
 	Throttle Throttle
+
+	// AuditAge is how long the audit log keeps an entry: who logged in, changed
+	// a user, ended a session, and from where. Default 90 days; negative:
+	// nothing is written down.
+	AuditAge time.Duration
+	// Operator is whom the audit log names for what is done through a
+	// [Directory] at a command: the user of the operating system. "" says
+	// that a program does it.
+	Operator string
 
 	// TracerProvider makes OpenTelemetry spans of requests, of their hashing
 	// and of their reads and commits. Default: none are made.

@@ -156,7 +156,7 @@ func (d *Directory) CreateUser(ctx context.Context, n NewUser) (*User, error) {
 	if problem := emailProblem(email); problem != "" {
 		return nil, &InvalidFieldError{Field: "email", Problem: problem}
 	}
-	u, err := d.realm.CreateUser(ctx, auth.NewUser{
+	u, err := d.realm.CreateUser(d.acting(ctx), auth.NewUser{
 		Username: name, Email: email, Password: n.Password, IsStaff: n.IsStaff, IsSuperuser: n.IsSuperuser,
 	})
 	if err != nil {
@@ -196,20 +196,20 @@ func (d *Directory) ValidatePassword(ctx context.Context, plain, username, email
 // SetPassword gives the user a new password and ends its sessions. It
 // returns ErrNoUser, *WeakPasswordError, ErrBusy or ErrUnavailable.
 func (d *Directory) SetPassword(ctx context.Context, name, plain string) error {
-	return d.realm.SetPassword(ctx, name, plain)
+	return d.realm.SetPassword(d.acting(ctx), name, plain)
 }
 
 // SetActive lets a user in, or shuts it out and ends its sessions. It
 // returns ErrNoUser, ErrLastSuperuser or ErrUnavailable.
 func (d *Directory) SetActive(ctx context.Context, name string, active bool) error {
-	return d.realm.SetActive(ctx, name, active)
+	return d.realm.SetActive(d.acting(ctx), name, active)
 }
 
 // DeleteUser removes a user and its sessions. It returns ErrNoUser,
 // ErrLastSuperuser, ErrUserInUse when tables that are not ours refer to the
 // user, or ErrUnavailable.
 func (d *Directory) DeleteUser(ctx context.Context, name string) error {
-	return d.realm.DeleteUser(ctx, name)
+	return d.realm.DeleteUser(d.acting(ctx), name)
 }
 
 // Sessions lists live sessions, newest first; ErrNoUser if q names nobody.
@@ -260,7 +260,7 @@ func (d *Directory) RevokeSession(ctx context.Context, idPrefix string) error {
 	case len(found) > 1:
 		return fmt.Errorf("session id %q is not unique: give more digits of it", idPrefix)
 	}
-	ended, err := d.realm.Revoke(ctx, found[0].ID)
+	ended, err := d.realm.Revoke(d.acting(ctx), found[0].ID)
 	if err == nil && !ended {
 		return ErrNoSession
 	}
@@ -270,7 +270,7 @@ func (d *Directory) RevokeSession(ctx context.Context, idPrefix string) error {
 // RevokeSessions ends every session of the user and says how many there
 // were; ErrNoUser if there is no such user.
 func (d *Directory) RevokeSessions(ctx context.Context, name string) (int, error) {
-	return d.realm.RevokeAll(ctx, name)
+	return d.realm.RevokeAll(d.acting(ctx), name)
 }
 
 // ClearExpired deletes sessions that are over, which a running server does by

@@ -20,6 +20,10 @@ type home interface {
 	auth.SessionStore
 	auth.Sweeper
 	auth.LoginStore
+	auth.Roster
+	auth.GroupStore
+	auth.SessionRoster
+	auth.AuditStore
 	schema
 	Ping(context.Context) error
 	CountSessions(context.Context) (int64, error)
@@ -29,6 +33,7 @@ type home interface {
 // sessionHome is a store for sessions alone.
 type sessionHome interface {
 	auth.SessionStore
+	auth.SessionRoster
 	Ping(context.Context) error
 	Close() error
 }
@@ -77,6 +82,13 @@ func (s *stores) openSessions(ctx context.Context, c Config, memory *recall.Memo
 }
 
 func (s *stores) ofSessions() auth.SessionStore {
+	if s.sessions != nil {
+		return s.sessions
+	}
+	return s.database
+}
+
+func (s *stores) rosterOfSessions() auth.SessionRoster {
 	if s.sessions != nil {
 		return s.sessions
 	}

@@ -11,6 +11,7 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/postern-auth/postern/internal/admin"
 	"github.com/postern-auth/postern/internal/auth"
 	"github.com/postern-auth/postern/internal/guard"
 	"github.com/postern-auth/postern/internal/metrics"
@@ -21,12 +22,13 @@ import (
 // The routes that are told apart in metrics and traces, beside the API's.
 const (
 	routePage    = "page" // behind RequireUser
+	routeAdmin   = admin.Root
 	routeMetrics = "/-/metrics"
 )
 
 var routes = []string{
 	"/api/register/", "/api/login/", "/api/logout/", "/api/user/", "/api/protected/",
-	routePage, ops.LivePath, ops.ReadyPath, routeMetrics, ops.ProfilePath,
+	routePage, routeAdmin, ops.LivePath, ops.ReadyPath, routeMetrics, ops.ProfilePath,
 }
 
 // instruments are what tells the rooms' doings to an operator. Only a server

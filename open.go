@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/postern-auth/postern/internal/admin"
 	"github.com/postern-auth/postern/internal/api"
 	"github.com/postern-auth/postern/internal/auth"
 	"github.com/postern-auth/postern/internal/browse"
@@ -25,12 +26,13 @@ import (
 // maxBody is the largest request body, in bytes.
 const maxBody = 1 << 20
 
-// Server answers the five endpoints and protects pages. Safe for concurrent use.
+// Server answers the five endpoints and the admin site, and protects pages. Safe for concurrent use.
 type Server struct {
 	*Directory
 	guard     *guard.Guard
 	api       *api.API
 	pages     *browse.Browser // nil: answers are JSON only
+	admin     *admin.Admin    // nil: there is none
 	metrics   *metrics.Metrics
 	readiness *ops.Readiness
 }
@@ -50,7 +52,13 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 	}
 	c = d.config
 	i.watch(d)
+	readiness := ops.NewReadiness(c.Log, d.checks()...)
+	logins := throttles{c.throttle(c.Throttle.Login), c.accountThrottle(c.Throttle.LoginAccount)}
 	pages, err := c.browser()
+	if err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	site, err := d.adminSite(logins, readiness)
 	if err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
@@ -61,14 +69,15 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 		guard:     guard.New(settings),
 		metrics:   i.metrics,
 		pages:     pages,
-		readiness: ops.NewReadiness(c.Log, d.checks()...),
+		admin:     site,
+		readiness: readiness,
 		api: api.New(api.Options{
 			Realm:                 d.realm,
 			UnauthenticatedStatus: c.UnauthenticatedStatus,
 			Mask:                  c.mask,
 			Now:                   c.Now,
-			LoginByAddress:        c.throttle(c.Throttle.Login),
-			LoginByAccount:        c.accountThrottle(c.Throttle.LoginAccount),
+			LoginByAddress:        logins.loginByAddress,
+			LoginByAccount:        logins.loginByAccount,
 			RegisterByAddress:     c.throttle(c.Throttle.Register),
 			LoginOutcome:          i.metrics.Login,
 			RegisterOutcome:       i.metrics.Registration,
@@ -78,10 +87,14 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 }
 
 // Handler answers /api/register/, /api/login/, /api/logout/, /api/user/ and
-// /api/protected/, and 404 for every other path.
+// /api/protected/, the admin site under /admin/ unless there is to be none,
+// and 404 for every other path.
 func (s *Server) Handler() http.Handler {
 	return s.guard.Wrap(func(x *guard.Exchange) {
 		if s.pages != nil && s.pages.ServeAsset(x) {
+			return
+		}
+		if s.admin != nil && s.admin.Serve(x) {
 			return
 		}
 		s.api.Serve(x)
@@ -93,7 +106,7 @@ func (c *Config) browser() (*browse.Browser, error) {
 	if c.NoBrowsableAPI {
 		return nil, nil
 	}
-	return browse.New(browse.Options{Mask: c.mask})
+	return browse.New(browse.Options{Mask: c.mask, Admin: !c.NoAdmin})
 }
 
 func (c *Config) mask(secret string) (string, error) { return django.Mask(c.Rand, secret) }
@@ -130,6 +143,7 @@ func openDirectory(ctx context.Context, c Config, i *instruments) (*Directory, e
 	}
 	o := auth.Options{
 		Users: stores.database, Sessions: stores.ofSessions(),
+		Roster: stores.database, Groups: stores.database, SessionRoster: stores.rosterOfSessions(),
 		Hashing:    hashing,
 		Gate:       c.gate(isServer),
 		Validators: password.Validators(c.Passwords.MinLength),
@@ -145,6 +159,9 @@ func openDirectory(ctx context.Context, c Config, i *instruments) (*Directory, e
 	}
 	if memory != nil {
 		o.Memory = memory
+	}
+	if c.AuditAge > 0 {
+		o.Audit, o.AuditAge = stores.database, c.AuditAge
 	}
 	i.instrument(&o, c.databaseSystem())
 	realm, err := auth.New(ctx, o)

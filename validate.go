@@ -33,6 +33,7 @@ const (
 	defaultCSRFAge   = 364 * 24 * time.Hour
 	defaultPreflight = 24 * time.Hour
 	defaultRecall    = 1 << 18
+	defaultAuditAge  = 90 * 24 * time.Hour
 	maxRecall        = 100_000_000
 	minSecretKey     = 32 // characters
 )
@@ -42,6 +43,7 @@ func (c Config) withDefaults() Config {
 	set(&c.UnauthenticatedStatus, http.StatusForbidden)
 	set(&c.Session.Age, defaultAge)
 	set(&c.RecallEntries, defaultRecall)
+	set(&c.AuditAge, defaultAuditAge)
 	set(&c.Cookie.Name, "sessionid")
 	set(&c.Cookie.Path, "/")
 	set(&c.Cookie.SameSite, "Lax")
@@ -223,6 +225,9 @@ func (c *Config) validateSessions(m *mistakes) {
 	}
 	if c.Session.AbsoluteAge < 0 || c.Session.AbsoluteAge > 0 && c.Session.AbsoluteAge < time.Second {
 		m.add("POSTERN_SESSION_ABSOLUTE_AGE", c.Session.AbsoluteAge.String(), "must be at least one second, or 0 for none")
+	}
+	if c.AuditAge > 0 && c.AuditAge < time.Hour {
+		m.add("POSTERN_AUDIT_AGE", c.AuditAge.String(), "must be at least 1h, or 0 to write nothing down")
 	}
 	if c.RecallEntries > maxRecall {
 		m.add("POSTERN_RECALL_ENTRIES", fmt.Sprint(c.RecallEntries), fmt.Sprintf("must be at most %d", maxRecall))

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"os/user"
+	"strconv"
 
 	"github.com/postern-auth/postern"
 )
@@ -43,13 +45,26 @@ func (b *bound) administer(ctx context.Context, act func(*postern.Directory, *re
 	if err := r.err(); err != nil {
 		return err
 	}
-	r.config.Log = b.program.warnings()
+	r.config.Log, r.config.Operator = b.program.warnings(), operator()
 	d, err := postern.OpenDirectory(ctx, r.config)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
 	return act(d, r)
+}
+
+// operator is who runs the command, for the audit log: the user of the
+// operating system, and who became that user by sudo.
+func operator() string {
+	name := "uid " + strconv.Itoa(os.Getuid())
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	if by := os.Getenv("SUDO_USER"); by != "" && by != name {
+		name = by + " (as " + name + ")"
+	}
+	return name
 }
 
 // warnings is the log of a command that is no server.

@@ -103,7 +103,7 @@ func (p *program) root() *cobra.Command {
 	)
 	root.AddCommand(
 		p.devCommand(), p.serveCommand(), p.checkCommand(),
-		p.migrateCommand(), p.createSuperuserCommand(), p.changePasswordCommand(), p.usersCommand(), p.sessionsCommand(),
+		p.migrateCommand(), p.createSuperuserCommand(), p.changePasswordCommand(), p.usersCommand(), p.sessionsCommand(), p.auditCommand(),
 		p.versionCommand(), p.settingsCommand(),
 	)
 	return root

@@ -168,6 +168,21 @@ func preflightAge(o *options, g given) error {
 	return err
 }
 
+// auditAge is a duration of which 0 means that nothing is written down.
+func auditAge(o *options, g given) error {
+	age := &o.config.AuditAge
+	err := duration(func(*options) *time.Duration { return age }, 0)(o, g)
+	switch {
+	case err != nil:
+		return err
+	case *age == 0:
+		*age = -1
+	case *age < time.Hour:
+		return errors.New("must be at least 1h, or 0 to write nothing down")
+	}
+	return nil
+}
+
 // recallEntries is a number of which 0 means that nothing is remembered.
 func recallEntries(o *options, g given) error {
 	n := &o.config.RecallEntries

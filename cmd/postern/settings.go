@@ -91,6 +91,10 @@ var table = []setting{
 		usage: "answer with JSON only, also to a browser that asks for a page",
 		set:   boolean(func(o *options) *bool { return &o.config.NoBrowsableAPI })},
 
+	{name: "NO_ADMIN", group: groupPages, preset: "false",
+		usage: "leave out the admin site, /admin/",
+		set:   boolean(func(o *options) *bool { return &o.config.NoAdmin })},
+
 	{name: "SECRET_KEY", group: groupSecrets, hint: "TEXT", secret: true, absent: "none: serve does not start without; dev makes one",
 		usage: "binds sessions to passwords, at least 32 characters",
 		set:   text(func(o *options) *string { return &o.config.SecretKey })},
@@ -266,6 +270,9 @@ var table = []setting{
 		usage: "debug, info, warn or error",
 		set:   logLevel(func(o *options) *slog.Level { return &o.logLevel })},
 
+	{name: "AUDIT_AGE", group: groupOps, hint: "DURATION", preset: "2160h", scope: forDatabase,
+		usage: "how long the audit log keeps who did what to whom, when and from where; 0 to write nothing down",
+		set:   auditAge},
 	{name: "ADMIN_ADDR", group: groupOps, hint: "HOST:PORT", absent: "none",
 		usage: "second TCP address, for operators only: probes, metrics and profiles over plain HTTP; port 0 takes a free one",
 		set:   orUnset(address(func(o *options) *string { return &o.listen.AdminAddr }))},

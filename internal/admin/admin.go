@@ -116,13 +116,25 @@ func (a *Admin) Serve(x *guard.Exchange) bool {
 	if a.site.ServeAsset(x) {
 		return true
 	}
-	x.Header()["Vary"] = []string{"Cookie, origin"}
+	keepToItself(x)
+	x.Header()["Vary"] = []string{"Cookie"}
 	x.Header()["Cache-Control"] = []string{"no-store"}
 	v := &visit{Exchange: x, language: pages.LanguageOf(x.Request)}
 	if err := a.serve(v, rest); err != nil {
 		a.fail(v, err)
 	}
 	return true
+}
+
+// keepToItself takes back what lets the pages of other origins read an answer:
+// an origin that may use the API may not look at users through a superuser's
+// browser.
+func keepToItself(x *guard.Exchange) {
+	for name := range x.Header() {
+		if strings.HasPrefix(name, "Access-Control-") {
+			delete(x.Header(), name)
+		}
+	}
 }
 
 func (a *Admin) serve(v *visit, path string) error {
@@ -134,8 +146,9 @@ func (a *Admin) serve(v *visit, path string) error {
 		}
 	}
 	x := v.Exchange
+	x.Route = Root
 	if found {
-		x.Route, v.id, v.section = Root+r.pattern, id, r.section
+		v.id, v.section = id, r.section
 	}
 	if err := a.recognise(v); err != nil {
 		return err
@@ -243,6 +256,11 @@ func (a *Admin) readForm(v *visit) error {
 	v.form, err = url.ParseQuery(string(body))
 	if err != nil {
 		return &refusal{http.StatusBadRequest, "What was sent is not a form."}
+	}
+	// A page of this site can't come from another one, whatever origins the API
+	// trusts. Browsers tell, and know better than a proxy in between.
+	if site := v.Request.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" {
+		return &refusal{http.StatusForbidden, "This was sent from another site, and nothing was changed."}
 	}
 	token := func() (string, error) { return v.form.Get("csrfmiddlewaretoken"), nil }
 	if v.known != nil {

@@ -4,6 +4,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -266,6 +267,15 @@ func (e *exchange) visit() auth.Visit {
 		v.Current = e.known.SessionID
 	}
 	return v
+}
+
+// acting is the context of an act of the client, for the audit log.
+func (e *exchange) acting() context.Context {
+	actor := auth.Actor{Source: auth.SourceAPI, Address: e.Address, UserAgent: e.Request.UserAgent()}
+	if e.known != nil {
+		actor.UserID, actor.Name = e.known.UserID, e.known.Username
+	}
+	return auth.WithActor(e.Request.Context(), actor)
 }
 
 // reply writes an answer in the accepted form.

@@ -35,7 +35,7 @@ func (a *API) serveLogin(e *exchange) error {
 	if wait := a.throttleLogin(e, name); wait > 0 {
 		return drf.Throttled(wait)
 	}
-	opened, err := a.Realm.Login(e.Request.Context(), name, values.Get("password"), e.visit())
+	opened, err := a.Realm.Login(e.acting(), name, values.Get("password"), e.visit())
 	if errors.Is(err, auth.ErrInvalidCredentials) {
 		return errInvalidCredentials
 	}

@@ -7,7 +7,7 @@ import (
 )
 
 func (a *API) serveLogout(e *exchange) error {
-	if err := a.Realm.Logout(e.Request.Context(), e.known.SessionID); err != nil {
+	if err := a.Realm.Logout(e.acting(), e.known.SessionID); err != nil {
 		return err
 	}
 	delete(e.Header(), "Set-Cookie") // of a renewal or a mended CSRF cookie

@@ -49,7 +49,7 @@ func (a *API) serveRegister(e *exchange) error {
 	if values.Get("password") != values.Get("password2") {
 		return fieldError("password", "Passwords do not match.")
 	}
-	opened, err := a.Realm.Register(ctx, auth.Registration{
+	opened, err := a.Realm.Register(e.acting(), auth.Registration{
 		Username: name,
 		Email:    drf.NormalizeEmail(values.Get("email")),
 		Password: values.Get("password"),

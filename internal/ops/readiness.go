@@ -124,6 +124,25 @@ func (r *Readiness) tell(ctx context.Context, status string, err error) {
 	}
 }
 
+// Outcome is what came of a check.
+type Outcome struct {
+	Name string // of the check
+	Word string // as the probe's answer has it
+}
+
+// OK reports whether all is well.
+func (o Outcome) OK() bool { return o.Word == checkOK }
+
+// Outcomes runs the checks, or takes their outcome of a moment ago, in the
+// order in which they were given.
+func (r *Readiness) Outcomes(ctx context.Context) []Outcome {
+	outcomes := make([]Outcome, len(r.checks))
+	for i, c := range r.checks {
+		outcomes[i] = Outcome{c.Name, word(c.outcome(ctx))}
+	}
+	return outcomes
+}
+
 // Healthy returns what the checks, but for advisory ones, have against the server, or nil, whether or
 // not it is draining.
 func (r *Readiness) Healthy(ctx context.Context) error {

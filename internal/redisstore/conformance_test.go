@@ -48,12 +48,14 @@ func openAt(t testing.TB, url string, users Users, o Options) *Store {
 }
 
 func keepsTheContract(t *testing.T, url string, forget func(*testing.T), o Options) {
-	storetest.Run(t, func(t *testing.T, hear func(auth.News)) storetest.Stores {
+	open := func(t *testing.T, hear func(auth.News)) storetest.Stores {
 		forget(t)
 		o.News = hear
 		users := openUsers(t, hear)
 		return storetest.Stores{Users: users, Sessions: openAt(t, url, users, o), Apart: true}
-	})
+	}
+	storetest.Run(t, open)
+	storetest.RunSessionRoster(t, open)
 }
 
 func TestTheStoreKeepsTheContract(t *testing.T) {
