@@ -22,14 +22,13 @@ import (
 // The routes that are told apart in metrics and traces, beside the API's.
 const (
 	routePage    = "page" // behind RequireUser
-	routeAdmin   = admin.Root
 	routeMetrics = "/-/metrics"
 )
 
-var routes = []string{
+var routes = append(admin.Routes(),
 	"/api/register/", "/api/login/", "/api/logout/", "/api/user/", "/api/protected/",
-	routePage, routeAdmin, ops.LivePath, ops.ReadyPath, routeMetrics, ops.ProfilePath,
-}
+	routePage, ops.LivePath, ops.ReadyPath, routeMetrics, ops.ProfilePath,
+)
 
 // instruments are what tells the rooms' doings to an operator. Only a server
 // has them.

@@ -148,7 +148,7 @@ func (a *Admin) serve(v *visit, path string) error {
 	x := v.Exchange
 	x.Route = Root
 	if found {
-		v.id, v.section = id, r.section
+		x.Route, v.id, v.section = Root+r.pattern, id, r.section
 	}
 	if err := a.recognise(v); err != nil {
 		return err
@@ -297,6 +297,8 @@ func (a *Admin) describe(v *visit, err error) (status int, title, text string) {
 			"The form could not be matched to your session, and nothing was changed. Go back, reload the page and send it again. Cookies must be allowed."
 	case errors.Is(err, errForbidden), errors.Is(err, auth.ErrNotAllowed):
 		return http.StatusForbidden, "You may not do this", "Your account lacks the permission. Ask a superuser for it."
+	case ruleBroken(err) != "":
+		return http.StatusForbidden, "You may not do this", ruleBroken(err)
 	case errors.Is(err, errNotFound), errors.Is(err, auth.ErrNoUser), errors.Is(err, auth.ErrNoGroup):
 		return http.StatusNotFound, "There is no such page", "What you look for is not here, or no longer."
 	case errors.Is(err, auth.ErrBadPlace):

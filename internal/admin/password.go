@@ -68,7 +68,7 @@ func (a *Admin) passwordForm(v *visit) (*passwordForm, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !v.steward.MayTouch(&card.User) {
+	if !v.steward.MaySetPassword(&card.User) {
 		return nil, errForbidden
 	}
 	return &passwordForm{

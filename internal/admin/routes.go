@@ -39,6 +39,15 @@ var routes = []*route{
 	{pattern: "audit/export/", section: "audit", permission: "admin.view_logentry", post: (*Admin).exportAudit},
 }
 
+// Routes are the patterns of all pages' paths.
+func Routes() []string {
+	patterns := make([]string, len(routes))
+	for i, r := range routes {
+		patterns[i] = Root + r.pattern
+	}
+	return patterns
+}
+
 // find returns the route of a path under Root and the number in it.
 func find(path string) (found *route, id int64, ok bool) {
 	for _, r := range routes {

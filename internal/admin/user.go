@@ -73,7 +73,7 @@ func (a *Admin) userForm(v *visit) (*userForm, error) {
 		CanEnd:  s.Can("sessions.delete_session") && (s.IsSuperuser() || !card.IsSuperuser),
 	}
 	f.CanState = f.CanEdit && !f.Own
-	f.CanPassword = f.CanEdit
+	f.CanPassword = s.MaySetPassword(&card.User)
 	f.CanDelete = s.Can("auth.delete_user") && !f.Own && (s.IsSuperuser() || !card.IsSuperuser)
 	f.Fields = fields{
 		text("username", "Username", card.Username, auth.MaxUsername),

@@ -24,6 +24,8 @@ var (
 // Steward is a member of staff at work on users, groups and sessions. Its acts
 // need the permissions that Django's admin asks for, and hold to stricter rules:
 //
+//   - Only superusers set the passwords of others who are staff: who can log in
+//     as someone has that one's rights.
 //   - Only superusers change rights (staff, superuser, groups, permissions,
 //     what a group permits) and only they touch superusers.
 //   - Nobody changes the rights or the state of its own account, nor deletes it.
@@ -80,6 +82,11 @@ func (s *Steward) need(permission string) error {
 // MayTouch reports whether the steward may change that user at all.
 func (s *Steward) MayTouch(u *User) bool {
 	return s.Can("auth.change_user") && (s.IsSuperuser() || !u.IsSuperuser)
+}
+
+// MaySetPassword reports whether the steward may set that user's password.
+func (s *Steward) MaySetPassword(u *User) bool {
+	return s.MayTouch(u) && (s.IsSuperuser() || !u.IsStaff || u.ID == s.user.ID)
 }
 
 // MayChangeRights reports whether the steward may change that user's rights.
@@ -167,7 +174,7 @@ func (s *Steward) SetPassword(ctx context.Context, from netip.Addr, id int64, pl
 	if err != nil {
 		return err
 	}
-	if !s.MayTouch(&card.User) {
+	if !s.MaySetPassword(&card.User) {
 		return s.whyNot(&card.User)
 	}
 	encoded := password.Unusable(s.realm.rand)
@@ -184,10 +191,13 @@ func (s *Steward) SetPassword(ctx context.Context, from netip.Addr, id int64, pl
 }
 
 func (s *Steward) whyNot(u *User) error {
-	if u.IsSuperuser && s.Can("auth.change_user") {
+	switch {
+	case !s.Can("auth.change_user"):
+		return ErrNotAllowed
+	case u.IsSuperuser:
 		return ErrSuperuser
 	}
-	return ErrNotAllowed
+	return ErrRights
 }
 
 // DeleteUser removes a user and its sessions. Beside the errors of
