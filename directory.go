@@ -273,9 +273,17 @@ func (d *Directory) RevokeSessions(ctx context.Context, name string) (int, error
 	return d.realm.RevokeAll(d.acting(ctx), name)
 }
 
-// ClearExpired deletes sessions that are over, which a running server does by
-// itself, and says how many they were.
-func (d *Directory) ClearExpired(ctx context.Context) (int, error) { return d.realm.ClearExpired(ctx) }
+// ClearExpired deletes sessions that are over, and entries of the audit log
+// that are too old, which a running server does by itself. It says how many
+// sessions they were.
+func (d *Directory) ClearExpired(ctx context.Context) (int, error) {
+	n, err := d.realm.ClearExpired(ctx)
+	if err != nil {
+		return n, err
+	}
+	_, err = d.realm.ClearAudit(ctx)
+	return n, err
+}
 
 func publicUser(u *auth.User) *User {
 	return &User{

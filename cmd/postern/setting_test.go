@@ -117,6 +117,9 @@ func TestEverySettingIsTakenFromEverySource(t *testing.T) {
 		if s.name == "UNIX_SOCKET_MODE" {
 			value = "0600"
 		}
+		if s.name == "AUDIT_AGE" {
+			value = "77h"
+		}
 		before := resolveWith(t, nil, nil, "")
 		sources := map[string]*resolved{
 			"environment": resolveWith(t, nil, []string{s.env() + "=" + value}, ""),

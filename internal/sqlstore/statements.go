@@ -19,5 +19,6 @@ var statements = []string{
 	selectPermissions, selectPermissionsOfGroup, selectPermissionsOfUser, selectAllPermissionsOfUser, selectGroupsOfUser,
 	selectGroups, selectGroupsBefore, selectGroup, insertGroup, renameGroup, deleteGroup, selectAGroup,
 	deleteGroupMembers, deleteGroupPermissions, deleteOtherOfGroup, insertGroupPermissions,
+	insertAudit, selectAudit, countAudit, sweepAudit,
 	selectExpired, selectIdle, selectOrphans, deleteIfOver,
 }
