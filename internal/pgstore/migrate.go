@@ -142,7 +142,9 @@ func (s *Store) makeLock(ctx context.Context) error {
 
 // applyMigrations takes the pending steps and returns their versions.
 func (s *Store) applyMigrations(ctx context.Context) ([]int64, error) {
-	db := stdlib.OpenDBFromPool(s.pool)
+	// Connections beside the pool's: the lock holds one, and a step that is no
+	// transaction needs two more, which a small pool doesn't have.
+	db := stdlib.OpenDB(*s.pool.Config().ConnConfig)
 	defer db.Close()
 	files, err := fs.Sub(migrationFiles, migrationFolder)
 	if err != nil {
