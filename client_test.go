@@ -86,6 +86,9 @@ func (c *client) full(method, path string, v any, headers ...string) (int, http.
 	if err != nil {
 		c.t.Fatal(err)
 	}
+	for _, problem := range described(c.base, method, path, response.StatusCode, response.Header, text) {
+		c.t.Errorf("%s %s: %s", method, path, problem)
+	}
 	for _, cookie := range response.Cookies() {
 		if cookie.Name == "csrftoken" {
 			c.csrf = cookie.Value

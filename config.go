@@ -37,6 +37,9 @@ type Config struct {
 	// NoBrowsableAPI answers with JSON only. By default someone who opens an
 	// endpoint in a browser gets a page with the answer and its forms.
 	NoBrowsableAPI bool
+	// NoAPIDocs leaves out the OpenAPI document, /api/schema/, and the page
+	// that shows it, /api/docs/.
+	NoAPIDocs bool
 	// NoAdmin leaves out the admin site, /admin/.
 	NoAdmin bool
 	// NoMigrate leaves the database's schema as it is at Open.

@@ -15,6 +15,7 @@ import (
 	"github.com/postern-auth/postern/internal/auth"
 	"github.com/postern-auth/postern/internal/guard"
 	"github.com/postern-auth/postern/internal/metrics"
+	"github.com/postern-auth/postern/internal/openapi"
 	"github.com/postern-auth/postern/internal/ops"
 	"github.com/postern-auth/postern/internal/tracing"
 )
@@ -27,7 +28,7 @@ const (
 
 var routes = append(admin.Routes(),
 	"/api/register/", "/api/login/", "/api/logout/", "/api/user/", "/api/protected/",
-	routePage, ops.LivePath, ops.ReadyPath, routeMetrics, ops.ProfilePath,
+	openapi.Path, openapi.PagePath, routePage, ops.LivePath, ops.ReadyPath, routeMetrics, ops.ProfilePath,
 )
 
 // instruments are what tells the rooms' doings to an operator. Only a server

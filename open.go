@@ -18,6 +18,7 @@ import (
 	"github.com/postern-auth/postern/internal/django"
 	"github.com/postern-auth/postern/internal/guard"
 	"github.com/postern-auth/postern/internal/metrics"
+	"github.com/postern-auth/postern/internal/openapi"
 	"github.com/postern-auth/postern/internal/ops"
 	"github.com/postern-auth/postern/internal/password"
 	"github.com/postern-auth/postern/internal/recall"
@@ -31,8 +32,9 @@ type Server struct {
 	*Directory
 	guard     *guard.Guard
 	api       *api.API
-	pages     *browse.Browser // nil: answers are JSON only
-	admin     *admin.Admin    // nil: there is none
+	pages     *browse.Browser      // nil: answers are JSON only
+	admin     *admin.Admin         // nil: there is none
+	docs      *openapi.Description // nil: there is none
 	metrics   *metrics.Metrics
 	readiness *ops.Readiness
 }
@@ -58,6 +60,10 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 	if err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
+	docs, err := c.documentation()
+	if err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
 	site, err := d.adminSite(logins, readiness)
 	if err != nil {
 		return nil, errors.Join(err, d.Close())
@@ -70,6 +76,7 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 		metrics:   i.metrics,
 		pages:     pages,
 		admin:     site,
+		docs:      docs,
 		readiness: readiness,
 		api: api.New(api.Options{
 			Realm:                 d.realm,
@@ -87,7 +94,8 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 }
 
 // Handler answers /api/register/, /api/login/, /api/logout/, /api/user/ and
-// /api/protected/, the admin site under /admin/ unless there is to be none,
+// /api/protected/, their description under /api/schema/ and
+// /api/docs/, the admin site under /admin/, unless there is to be none,
 // and 404 for every other path.
 func (s *Server) Handler() http.Handler {
 	return s.guard.Wrap(func(x *guard.Exchange) {
@@ -95,6 +103,9 @@ func (s *Server) Handler() http.Handler {
 			return
 		}
 		if s.admin != nil && s.admin.Serve(x) {
+			return
+		}
+		if s.docs != nil && s.docs.Serve(x) {
 			return
 		}
 		s.api.Serve(x)
@@ -106,7 +117,20 @@ func (c *Config) browser() (*browse.Browser, error) {
 	if c.NoBrowsableAPI {
 		return nil, nil
 	}
-	return browse.New(browse.Options{Mask: c.mask, Admin: !c.NoAdmin})
+	return browse.New(browse.Options{Mask: c.mask, Admin: !c.NoAdmin, Docs: !c.NoAPIDocs})
+}
+
+// documentation makes the description of the API, nil if there is to be none.
+func (c *Config) documentation() (*openapi.Description, error) {
+	if c.NoAPIDocs {
+		return nil, nil
+	}
+	return openapi.New(openapi.Options{
+		Version:       thisBuild().Version,
+		SessionCookie: c.Cookie.Name, CSRFCookie: c.CSRF.Cookie.Name,
+		UnauthenticatedStatus: c.UnauthenticatedStatus,
+		Browsable:             !c.NoBrowsableAPI, Admin: !c.NoAdmin,
+	})
 }
 
 func (c *Config) mask(secret string) (string, error) { return django.Mask(c.Rand, secret) }

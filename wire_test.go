@@ -111,6 +111,9 @@ func replay(base string, c wireCase) (problems []string) {
 		if err != nil {
 			return append(problems, at+err.Error())
 		}
+		for _, problem := range described(base, request.Method, request.Path, got.status, got.header, got.raw) {
+			problems = append(problems, at+problem)
+		}
 		env.save(step.Save, got, jar)
 		var want wireExpect
 		if err := env.fill(step.Expect, &want); err != nil {

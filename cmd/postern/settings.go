@@ -91,6 +91,9 @@ var table = []setting{
 		usage: "answer with JSON only, also to a browser that asks for a page",
 		set:   boolean(func(o *options) *bool { return &o.config.NoBrowsableAPI })},
 
+	{name: "NO_API_DOCS", group: groupPages, preset: "false",
+		usage: "leave out the OpenAPI document, /api/schema/, and the page that shows it, /api/docs/",
+		set:   boolean(func(o *options) *bool { return &o.config.NoAPIDocs })},
 	{name: "NO_ADMIN", group: groupPages, preset: "false",
 		usage: "leave out the admin site, /admin/",
 		set:   boolean(func(o *options) *bool { return &o.config.NoAdmin })},

@@ -27,6 +27,7 @@ const Root = "/api/"
 type Browser struct {
 	site  *pages.Site
 	admin bool
+	docs  bool
 	mask  func(secret string) (string, error)
 }
 
@@ -34,6 +35,8 @@ type Browser struct {
 type Options struct {
 	// Mask makes a CSRF token of a secret.
 	Mask func(secret string) (string, error)
+	// Docs says that there is documentation to link to.
+	Docs bool
 	// Admin says that there is an admin site to link to.
 	Admin bool
 }
@@ -48,7 +51,7 @@ func New(o Options) (*Browser, error) {
 	if err != nil {
 		return nil, fmt.Errorf("browsable API: %w", err)
 	}
-	return &Browser{site: site, mask: o.Mask, admin: o.Admin}, nil
+	return &Browser{site: site, mask: o.Mask, admin: o.Admin, docs: o.Docs}, nil
 }
 
 // ServeAsset answers a request for a stylesheet or script of the pages; false
@@ -75,6 +78,7 @@ type Answer struct {
 type content struct {
 	*endpoint
 	Endpoints   []*endpoint
+	Docs        bool // there is documentation
 	Admin       bool // there is an admin site, and the viewer may enter it
 	Request     []header
 	RequestLine string
@@ -108,7 +112,7 @@ func (b *Browser) Show(x *guard.Exchange, a *Answer) error {
 	}
 	next := pages.LocalPath(x.Request.URL.Query().Get("next"))
 	c := &content{
-		endpoint: e, Endpoints: endpoints, Admin: b.admin && a.Staff,
+		endpoint: e, Endpoints: endpoints, Admin: b.admin && a.Staff, Docs: b.docs,
 		RequestLine: x.Request.Method + " " + x.Request.URL.RequestURI(),
 		Request:     requestHeaders(x.Request),
 		Status:      a.Status, StatusText: http.StatusText(a.Status),
