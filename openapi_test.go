@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"slices"
@@ -125,7 +126,7 @@ func (c *contract) problems(method, path, query string, status int, header http.
 	}
 	for name := range header {
 		is := func(described string) bool { return strings.EqualFold(described, name) }
-		if !slices.Contains(carried, name) && !slices.ContainsFunc(keys(response.Headers), is) {
+		if !slices.Contains(carried, name) && !slices.ContainsFunc(slices.Collect(maps.Keys(response.Headers)), is) {
 			problems = append(problems, fmt.Sprintf("the header %s of status %d is not described", name, status))
 		}
 	}
@@ -152,13 +153,6 @@ func (c *contract) bodyProblems(method, path, query string, status int, header h
 		problems = append(problems, fmt.Sprintf("status %d: %s: %s %v", status, e.Message, e.Reason, e.SchemaValidationErrors))
 	}
 	return problems
-}
-
-func keys[V any](m map[string]V) (names []string) {
-	for name := range m {
-		names = append(names, name)
-	}
-	return names
 }
 
 // fetch asks a server for a path.
