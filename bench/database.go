@@ -86,6 +86,7 @@ func (d database) fill(ctx context.Context) (err error) {
 		statement(ctx, db, `pragma journal_mode = off`),
 		statement(ctx, db, `pragma synchronous = off`),
 		statement(ctx, db, copyUser, d.users, firstID),
+		statement(ctx, db, makeSuperuser, firstID),
 		func() error { return d.copySession(ctx, db) },
 		statement(ctx, db, `pragma journal_mode = wal`),
 	} {
