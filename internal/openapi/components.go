@@ -2,7 +2,7 @@ package openapi
 
 // commonHeaders are the headers that any answer may have.
 var commonHeaders = []string{
-	"Allow", "Vary", "Cache-Control", "Content-Language", "Content-Security-Policy", "ETag", "X-Frame-Options", "X-Content-Type-Options",
+	"Allow", "Vary", "Cache-Control", "Content-Language", "Content-Security-Policy", "ETag", "X-Request-Id", "X-Frame-Options", "X-Content-Type-Options",
 	"Referrer-Policy", "Cross-Origin-Opener-Policy", "Strict-Transport-Security",
 	"Access-Control-Allow-Origin", "Access-Control-Allow-Credentials", "Access-Control-Allow-Headers", "Access-Control-Allow-Methods",
 	"Access-Control-Expose-Headers", "Access-Control-Max-Age",
@@ -15,6 +15,7 @@ var headerTexts = map[string]string{
 	"Content-Language":                 "The language of a page.",
 	"Content-Security-Policy":          "What a page may load: nothing but this server's own files.",
 	"ETag":                             "The version of this document.",
+	"X-Request-Id":                     "What the server's log calls this request; with errors of the server.",
 	"X-Frame-Options":                  "Whether a page may be framed.",
 	"X-Content-Type-Options":           "nosniff.",
 	"Referrer-Policy":                  "What following requests tell of this one.",

@@ -149,6 +149,9 @@ func (o *Options) responses(answers []answer) object {
 		}
 		list = append(list, member{a.Code(), o.response(a)})
 	}
+	list = append(list, member{"431", object{
+		{"description", "The headers of the request are too large."}, {"content", object{{"text/plain", object{{"schema", object{{"type", "string"}}}}}}},
+	}})
 	return append(list, member{"405", o.response(&answer{
 		Status: 405, Description: "The endpoint has no such method. Allow names those that it has.", Schema: "Error", Example: detail(`Method "PUT" not allowed.`),
 	})})
