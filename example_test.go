@@ -37,6 +37,7 @@ func Example() {
 
 	mux := http.NewServeMux()
 	mux.Handle("/api/", srv.Handler())
+	mux.Handle("/admin/", srv.Handler())
 	mux.Handle("/", srv.RequireUser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		user, _ := postern.UserFrom(r.Context())
 		fmt.Fprintf(w, "Hello, %s", user.Username)

@@ -6,6 +6,7 @@
 //
 //	srv, err := postern.Open(ctx, postern.Config{ … })
 //	mux.Handle("/api/", srv.Handler())
+//	mux.Handle("/admin/", srv.Handler())
 //	mux.Handle("/", srv.RequireUser(pages))
 //
 // and asks [UserFrom] who is there. The command in cmd/postern is built on
