@@ -451,3 +451,35 @@ func TestWithoutTheAdminSiteItsPathsAreNobodys(t *testing.T) {
 		}
 	}
 }
+
+func TestTheOverviewListsTheNodes(t *testing.T) {
+	config := testConfig(t)
+	srv, base := startServer(t, config)
+	other, err := postern.Open(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := srv.CreateUser(t.Context(), postern.NewUser{Username: "root", Password: goodPassword, IsStaff: true, IsSuperuser: true}); err != nil {
+		t.Fatal(err)
+	}
+	root := newStaff(t, base, "root")
+	await := func(want int) {
+		t.Helper()
+		deadline := time.Now().Add(10 * time.Second)
+		for {
+			got := strings.Count(root.get("/admin/").body, "Last heard of")
+			if got == want {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%d nodes are listed, want %d", got, want)
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+	}
+	await(2)
+	if err := other.Close(); err != nil {
+		t.Fatal(err)
+	}
+	await(1)
+}

@@ -2,8 +2,6 @@ package postern
 
 import (
 	"context"
-	"net/http"
-	"os"
 	"time"
 
 	"github.com/postern-auth/postern/internal/admin"
@@ -11,7 +9,6 @@ import (
 	"github.com/postern-auth/postern/internal/django"
 	"github.com/postern-auth/postern/internal/drf"
 	"github.com/postern-auth/postern/internal/guard"
-	"github.com/postern-auth/postern/internal/ops"
 )
 
 // throttles of logins are shared by all ways to log in.
@@ -21,7 +18,7 @@ type throttles struct {
 }
 
 // adminSite makes the admin site, nil if there is to be none.
-func (d *Directory) adminSite(t throttles, readiness *ops.Readiness) (*admin.Admin, error) {
+func (d *Directory) adminSite(t throttles) (*admin.Admin, error) {
 	c := &d.config
 	if c.NoAdmin {
 		return nil, nil
@@ -43,29 +40,24 @@ func (d *Directory) adminSite(t throttles, readiness *ops.Readiness) (*admin.Adm
 		NormalizeEmail:  drf.NormalizeEmail,
 		LoginByAddress:  t.loginByAddress,
 		LoginByAccount:  t.loginByAccount,
-		Node:            node(readiness, c.Now()),
+		Nodes:           d.nodes,
 		Weaknesses:      c.weaknessLines,
 	})
 }
 
-// node tells how this process is.
-func node(readiness *ops.Readiness, started time.Time) func(*http.Request) admin.Node {
-	name, err := os.Hostname()
+// nodes lists the processes that serve from the same database.
+func (d *Directory) nodes(ctx context.Context) ([]admin.Node, error) {
+	found, err := d.stores.database.Nodes(ctx)
 	if err != nil {
-		name = "unknown"
+		return nil, err
 	}
-	version := thisBuild().Version
-	return func(r *http.Request) admin.Node {
-		n := admin.Node{Name: name, Version: version, Started: started}
-		for _, o := range readiness.Outcomes(r.Context()) {
-			check := admin.NodeCheck{Name: o.Name}
-			if !o.OK() {
-				check.Problem = o.Word
-			}
-			n.Checks = append(n.Checks, check)
-		}
-		return n
+	now := d.config.Now()
+	nodes := make([]admin.Node, len(found))
+	for i := range found {
+		n := &found[i]
+		nodes[i] = admin.Node{Name: n.Name, Version: n.Version, Started: n.Started, Seen: n.Seen, Problems: n.Problems, Silent: now.Sub(n.Seen) > silentAfter}
 	}
+	return nodes, nil
 }
 
 // weaknessLines are what is weak in the configuration, without mere advice.

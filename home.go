@@ -24,6 +24,7 @@ type home interface {
 	auth.GroupStore
 	auth.SessionRoster
 	auth.AuditStore
+	auth.NodeStore
 	schema
 	Ping(context.Context) error
 	CountSessions(context.Context) (int64, error)

@@ -37,6 +37,7 @@ type Server struct {
 	docs      *openapi.Description // nil: there is none
 	metrics   *metrics.Metrics
 	readiness *ops.Readiness
+	reporter  *reporter
 }
 
 // Open connects the database, migrates it unless c.NoMigrate, and returns a
@@ -64,7 +65,7 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 	if err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
-	site, err := d.adminSite(logins, readiness)
+	site, err := d.adminSite(logins)
 	if err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
@@ -78,6 +79,7 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 		admin:     site,
 		docs:      docs,
 		readiness: readiness,
+		reporter:  startReporting(d.stores.database, readiness, &d.config),
 		api: api.New(api.Options{
 			Realm:                 d.realm,
 			UnauthenticatedStatus: c.UnauthenticatedStatus,

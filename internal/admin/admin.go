@@ -5,6 +5,7 @@
 package admin
 
 import (
+	"context"
 	"embed"
 	"errors"
 	"fmt"
@@ -45,23 +46,18 @@ type Options struct {
 	// The throttles of logins; nil lets everything through.
 	LoginByAddress *guard.Throttle
 	LoginByAccount *guard.AccountThrottle
-	// Node tells how this node is.
-	Node func(*http.Request) Node
+	// Nodes lists the nodes of the installation.
+	Nodes func(context.Context) ([]Node, error)
 	// Weaknesses are what is weak in the configuration, for superusers.
 	Weaknesses func() []string
 }
 
-// Node is the state of the process that answers.
+// Node is a process that serves, as it said of itself.
 type Node struct {
 	Name, Version string
-	Started       time.Time
-	Checks        []NodeCheck
-}
-
-// NodeCheck is one thing that a node needs.
-type NodeCheck struct {
-	Name    string
-	Problem string // "" when all is well
+	Started, Seen time.Time
+	Problems      string // "" when all was well
+	Silent        bool   // it has said nothing for too long
 }
 
 // Admin is the site. Safe for concurrent use.

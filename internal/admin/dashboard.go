@@ -14,8 +14,7 @@ import (
 type overview struct {
 	Sessions     auth.Count
 	CountedLive  bool // this home of sessions can count them
-	Node         Node
-	Healthy      bool
+	Nodes        []Node
 	Weaknesses   []string
 	Hours        *chart // nil for who may not see the audit log
 	Logins       int
@@ -27,11 +26,11 @@ type overview struct {
 
 func (a *Admin) dashboard(v *visit) error {
 	ctx := v.Request.Context()
-	o := &overview{Node: a.Node(v.Request), CountedLive: true, Healthy: true}
-	for _, c := range o.Node.Checks {
-		o.Healthy = o.Healthy && c.Problem == ""
-	}
+	o := &overview{CountedLive: true}
 	var err error
+	if o.Nodes, err = a.Nodes(ctx); err != nil {
+		return err
+	}
 	if o.Sessions, err = v.steward.CountSessions(ctx); errors.Is(err, auth.ErrNotListed) {
 		o.CountedLive = false
 	} else if err != nil {

@@ -96,6 +96,7 @@ func TestTheStoreKeepsTheContractOfARoster(t *testing.T) {
 			storetest.RunRoster(t, open)
 			storetest.RunSessionRoster(t, open)
 			storetest.RunAudit(t, open)
+			storetest.RunNodes(t, open)
 		})
 	}
 }

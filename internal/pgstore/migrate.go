@@ -278,6 +278,7 @@ var gooseMarks = strings.NewReplacer("-- +goose Up\n", "", "-- +goose StatementB
 var neededTables = []string{
 	"auth_user", "auth_user_groups", "auth_user_user_permissions", "postern_session",
 	"auth_group", "auth_group_permissions", "auth_permission", "django_content_type",
+	"postern_audit", "postern_node",
 }
 
 // statements are all that the store runs once it is migrated, for Ready to
@@ -298,6 +299,8 @@ var statements = []string{
 	selectPermissions, selectPermissionsOfGroup, selectPermissionsOfUser, selectAllPermissionsOfUser, selectGroupsOfUser,
 	selectGroups, selectGroupsBefore, selectGroup, insertGroup, renameGroup, deleteGroup, selectAGroup,
 	deleteGroupMembers, deleteGroupPermissions, deleteOtherOfGroup, insertGroupPermissions,
+	reportNode, deleteSilentNodes, deleteNode, selectNodes,
+	insertAudit, selectAudit, countAudit, sweepAudit,
 	sweepExpired, sweepIdle, sweepOrphans,
 }
 

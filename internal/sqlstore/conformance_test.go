@@ -42,6 +42,7 @@ func TestTheStoreKeepsTheContractOfARoster(t *testing.T) {
 			storetest.RunRoster(t, open)
 			storetest.RunSessionRoster(t, open)
 			storetest.RunAudit(t, open)
+			storetest.RunNodes(t, open)
 		})
 	}
 }

@@ -19,6 +19,7 @@ var statements = []string{
 	selectPermissions, selectPermissionsOfGroup, selectPermissionsOfUser, selectAllPermissionsOfUser, selectGroupsOfUser,
 	selectGroups, selectGroupsBefore, selectGroup, insertGroup, renameGroup, deleteGroup, selectAGroup,
 	deleteGroupMembers, deleteGroupPermissions, deleteOtherOfGroup, insertGroupPermissions,
+	reportNode, deleteSilentNodes, deleteNode, selectNodes,
 	insertAudit, selectAudit, countAudit, sweepAudit,
 	selectExpired, selectIdle, selectOrphans, deleteIfOver,
 }
