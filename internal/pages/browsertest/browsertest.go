@@ -230,14 +230,32 @@ func (p *Tab) WaitText(want string) {
 	p.WaitFor("document.body.innerText.includes(" + quote(want) + ")")
 }
 
-// WaitFor waits until an expression of JavaScript is true.
+// WaitFor waits until an expression of JavaScript is true, on the page that is
+// open or on one that takes its place meanwhile.
 func (p *Tab) WaitFor(expression string) {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
-	if _, err := chromedp.Run(ctx, chromedp.Poll[bool](expression)); err != nil {
-		p.fail(fmt.Errorf("wait for %s: %w", expression, err))
+	for {
+		_, err := chromedp.Run(ctx, chromedp.Poll[bool](expression))
+		switch {
+		case err == nil:
+			return
+		case ctx.Err() != nil || !pageWasReplaced(err):
+			p.fail(fmt.Errorf("wait for %s: %w", expression, err))
+		}
 	}
+}
+
+// pageWasReplaced reports whether an expression had no answer because its page
+// went away as it was asked.
+func pageWasReplaced(err error) bool {
+	for _, said := range []string{"Cannot find context", "Execution context was destroyed", "Inspected target navigated"} {
+		if strings.Contains(err.Error(), said) {
+			return true
+		}
+	}
+	return false
 }
 
 // Path is that of the page now open, with its query.
