@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/postern-auth/postern/internal/auth"
 	"github.com/postern-auth/postern/internal/pgstore"
@@ -35,6 +36,8 @@ type home interface {
 type sessionHome interface {
 	auth.SessionStore
 	auth.SessionRoster
+	// Take counts an attempt for the throttles of all nodes.
+	Take(ctx context.Context, key string, interval, burst time.Duration) (wait time.Duration, err error)
 	Ping(context.Context) error
 	Close() error
 }

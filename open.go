@@ -56,7 +56,8 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 	c = d.config
 	i.watch(d)
 	readiness := ops.NewReadiness(c.Log, d.checks()...)
-	logins := throttles{c.throttle(c.Throttle.Login), c.accountThrottle(c.Throttle.LoginAccount)}
+	counts := d.sharedCounts(i.metrics.Unshared)
+	logins := throttles{c.throttle(c.Throttle.Login, counts.of("login")), c.accountThrottle(c.Throttle.LoginAccount)}
 	pages, err := c.browser()
 	if err != nil {
 		return nil, errors.Join(err, d.Close())
@@ -87,7 +88,7 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 			Now:                   c.Now,
 			LoginByAddress:        logins.loginByAddress,
 			LoginByAccount:        logins.loginByAccount,
-			RegisterByAddress:     c.throttle(c.Throttle.Register),
+			RegisterByAddress:     c.throttle(c.Throttle.Register, counts.of("register")),
 			LoginOutcome:          i.metrics.Login,
 			RegisterOutcome:       i.metrics.Registration,
 			Page:                  showWith(pages),

@@ -10,8 +10,9 @@ import (
 )
 
 // Throttle limits attempts before any hashing. What is over a rate gets 429
-// with Retry-After. An address is an IPv4 address or an IPv6 /64; the counts
-// live in the memory of the process.
+// with Retry-After. An address is an IPv4 address or an IPv6 /64. The counts
+// live in the memory of the process, those by address in the session store, for
+// all nodes together, if that is a Redis or Valkey.
 type Throttle struct {
 	// Off lets every attempt through: for tests.
 	Off bool
@@ -59,9 +60,12 @@ func (r Rate) String() string {
 	return fmt.Sprintf("%d in %s", r.Attempts, r.Per)
 }
 
-// throttle returns the throttle of a rate, nil when throttling is off.
-func (c *Config) throttle(r Rate) *guard.Throttle {
-	return guard.NewThrottle(c.throttleRate(r), c.Now)
+// throttle returns the throttle of a rate, nil when throttling is off. Other
+// nodes have a part in it unless shared is nil.
+func (c *Config) throttle(r Rate, shared guard.Shared) *guard.Throttle {
+	t := guard.NewThrottle(c.throttleRate(r), c.Now)
+	t.Share(shared)
+	return t
 }
 
 func (c *Config) accountThrottle(r Rate) *guard.AccountThrottle {

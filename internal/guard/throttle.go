@@ -2,6 +2,7 @@ package guard
 
 import (
 	"hash/maphash"
+	"math"
 	"net/netip"
 	"sync"
 	"time"
@@ -23,9 +24,10 @@ const (
 
 // Throttle lets a rate of attempts through for each key, by the generic cell
 // rate algorithm (ITU-T I.371): it keeps one time a key, and an attempt
-// that is refused costs nothing. It lives in the memory of this process.
-// Safe for concurrent use.
+// that is refused costs nothing. It lives in the memory of this process, and
+// with Share at a place of all processes. Safe for concurrent use.
 type Throttle struct {
+	shared   Shared        // nil: this process counts for itself
 	interval time.Duration // between two attempts, once the burst is used up
 	burst    time.Duration // how far ahead of the interval attempts may be
 	now      func() time.Time
@@ -55,13 +57,35 @@ func NewThrottle(r Rate, now func() time.Time) *Throttle {
 	return t
 }
 
+// Shared counts an attempt where all processes do, as Take does: one each
+// interval, after a burst that may be that far ahead. ok is false if it can't,
+// which it has to know soon: the attempt waits for it.
+type Shared func(key string, interval, burst time.Duration) (wait time.Duration, ok bool)
+
+// Share has the throttle count with others. While they can't be asked it goes
+// on for itself, from what this process let through. Call it before Take.
+func (t *Throttle) Share(shared Shared) {
+	if t != nil {
+		t.shared = shared
+	}
+}
+
 // Take counts an attempt under a key. It returns 0 if the attempt is let
 // through, or how long the key has to wait before the next one will be.
 func (t *Throttle) Take(key string) time.Duration {
 	if t == nil {
 		return 0
 	}
-	wait, _ := t.take(maphash.String(t.seed, key), t.now().UnixNano(), 0)
+	hash := maphash.String(t.seed, key)
+	if t.shared != nil {
+		if wait, ok := t.shared(key, t.interval, t.burst); ok {
+			if wait == 0 {
+				t.take(hash, t.now().UnixNano(), math.MaxInt64)
+			}
+			return wait
+		}
+	}
+	wait, _ := t.take(hash, t.now().UnixNano(), 0)
 	return wait
 }
 

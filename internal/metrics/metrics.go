@@ -31,6 +31,7 @@ type Metrics struct {
 	hashWait      prometheus.Histogram
 	database      map[string]prometheus.Observer
 	commitWrites  prometheus.Histogram
+	unshared      prometheus.Counter
 }
 
 // maxScrapes is how many scrapes are answered at a time; one more gets 503.
@@ -56,9 +57,12 @@ func New(b Build, routes []string) *Metrics {
 		Name: "postern_database_commit_writes", Help: "Writes that shared a commit.",
 		Buckets: prometheus.ExponentialBuckets(1, 2, 9),
 	})
+	m.unshared = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "postern_throttle_unshared_total", Help: "Attempts that this node counted alone, since the session store did not answer.",
+	})
 	m.database = newDatabase(m.registry)
 	m.registry.MustRegister(
-		m.requests, m.hashWait, m.commitWrites, buildInfo(b),
+		m.unshared, m.requests, m.hashWait, m.commitWrites, buildInfo(b),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m
@@ -90,6 +94,10 @@ func (m *Metrics) Login(outcome string) { m.logins.count(outcome) }
 
 // Registration counts an attempt to register, by one of RegistrationOutcomes.
 func (m *Metrics) Registration(outcome string) { m.registrations.count(outcome) }
+
+// Unshared counts an attempt that only this node's throttle knows of, although
+// the nodes' throttles are one.
+func (m *Metrics) Unshared() { m.unshared.Inc() }
 
 // GateWait notes how long work that was admitted had waited at the gate.
 func (m *Metrics) GateWait(waited time.Duration) { m.hashWait.Observe(waited.Seconds()) }
