@@ -179,10 +179,10 @@ func (s *Store) touch(ctx context.Context, seen []auth.Touch) error {
 			Keys: []string{sessionKey(t.ID)}, Args: []string{micros(t.LastSeen), micros(t.Expires), millis(t.Expires)},
 		})
 	}
-	if err := firstError(scriptIndex.ExecMulti(ctx, s.client, indexed...)); err != nil {
+	if err := s.runAll(ctx, scriptIndex, indexed); err != nil {
 		return err
 	}
-	return firstError(scriptTouch.ExecMulti(ctx, s.client, touched...))
+	return s.runAll(ctx, scriptTouch, touched)
 }
 
 func (s *Store) indexExec(userID int64, id auth.SessionID, expires time.Time) valkey.LuaExec {
@@ -190,15 +190,6 @@ func (s *Store) indexExec(userID int64, id auth.SessionID, expires time.Time) va
 		Keys: []string{userKey(userID)},
 		Args: []string{id.String(), millis(expires), millis(s.o.Now().Add(-indexSlack))},
 	}
-}
-
-func firstError(results []valkey.ValkeyResult) error {
-	for i := range results {
-		if err := ignoreNil(results[i].Error()); err != nil {
-			return classify(err)
-		}
-	}
-	return nil
 }
 
 const (
