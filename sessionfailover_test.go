@@ -57,6 +57,7 @@ var failovers = map[string]func(*testing.T) failover{
 // whose end was: with POSTERN_SESSION_REPLICAS=1, in mid-load, on three nodes
 // that nobody restarts.
 func TestAMasterThatDiesLosesNoSession(t *testing.T) {
+	t.Parallel()
 	for name, start := range failovers {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -35,10 +35,19 @@ redis.call('HSET', KEYS[1], unpack(ARGV, 2))
 redis.call('PEXPIREAT', KEYS[1], ARGV[1])
 return 1`)
 
-	// Ends a session and tells so, at once. The user, or nothing.
+	// Ends a session and tells so, at once. The user, or nothing. If another
+	// has ended it, and replicas are waited for, something is written all the
+	// same: since Redis 7.2, WAIT waits for no more than this connection's own
+	// last write, and the replicas may not have that end yet.
 	scriptEnd = newScript(`
 local uid = redis.call('HGET', KEYS[1], 'uid')
-if redis.call('DEL', KEYS[1]) == 0 then return false end
+if redis.call('DEL', KEYS[1]) == 0 then
+  if ARGV[2] then
+    redis.call('HSET', KEYS[1], 'gone', '1')
+    redis.call('DEL', KEYS[1])
+  end
+  return false
+end
 redis.call('PUBLISH', '` + newsChannel + `', ARGV[1])
 return uid or ''`)
 
