@@ -169,6 +169,16 @@ var weakConfigs = []weakRule[*Config]{
 		wayOut: "set POSTERN_SESSION_ABSOLUTE_AGE, such as 90 days",
 		values: func(c *Config) []string { return when(c.Session.SaveEveryRequest && c.Session.AbsoluteAge == 0, true) }},
 
+	{number: 62, setting: "SESSION_STORE", why: "the password of the store, and with it every session, crosses the network in the clear",
+		wayOut: "rediss://, with the server's TLS port; if the network is encrypted, silence this",
+		values: func(c *Config) []string { return when(c.storeIsPlain(), withoutCredentials(c.SessionStore)) }},
+	{number: 63, setting: "SESSION_STORE", why: "every program that reaches the server may make itself a session of any user",
+		wayOut: "a user with a password and no more rights than docs/redis.md lists",
+		values: func(c *Config) []string { return when(c.storeIsOpen(), withoutCredentials(c.SessionStore)) }},
+	{number: 64, setting: "SESSION_STORE", why: "whoever is on the way can pass for the server, by any certificate",
+		wayOut: "ca_file=PATH in the place of skip_verify",
+		values: func(c *Config) []string { return when(c.storeIsAnybody(), withoutCredentials(c.SessionStore)) }},
+
 	{number: 70, setting: "LOG_LEVEL", advice: true, why: "a line for every session check says who was where and when",
 		wayOut: "info",
 		values: func(c *Config) []string {

@@ -51,6 +51,9 @@ func TestAHardenedConfigurationHasNoWeakness(t *testing.T) {
 		"a long age that idles":  func(c *Config, _ *Listen) { c.Session.Age, c.Session.IdleTimeout = 365*day, day },
 		"pbkdf2 as Django":       func(c *Config, _ *Listen) { c.Passwords.Hasher = "pbkdf2_sha256" },
 		"an argon2 not in use":   func(c *Config, _ *Listen) { c.Passwords.Hasher, c.Passwords.Argon2Time = "scrypt", 1 },
+		"sessions by TLS":        func(c *Config, _ *Listen) { c.SessionStore = "rediss://postern:x@redis.internal:6379" },
+		"sessions in the host":   func(c *Config, _ *Listen) { c.SessionStore = "redis://postern:x@localhost:6379?addr=[::1]:6380" },
+		"sessions by a socket":   func(c *Config, _ *Listen) { c.SessionStore = "unix:///run/redis.sock" },
 		"a private IPv6 network": func(c *Config, _ *Listen) { c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("fd00::/8")} },
 	} {
 		c, l := hardened()
@@ -105,6 +108,13 @@ var weakened = map[string]func(*Config, *Listen){
 	"postern.W056": func(c *Config, _ *Listen) { c.Passwords.Hasher, c.Passwords.ScryptP = "scrypt", 4 },
 	"postern.W060": func(c *Config, _ *Listen) { c.Session.Age = longSession + time.Second },
 	"postern.W061": func(c *Config, _ *Listen) { c.Session.SaveEveryRequest = true },
+	"postern.W062": func(c *Config, _ *Listen) {
+		c.SessionStore = "redis://postern:" + soundKey + "@127.0.0.1:6379?addr=10.0.0.2:6379"
+	},
+	"postern.W063": func(c *Config, _ *Listen) { c.SessionStore = "rediss://redis.internal:6379" },
+	"postern.W064": func(c *Config, _ *Listen) {
+		c.SessionStore = "rediss://postern:" + soundKey + "@redis.internal:6379?skip_verify=true"
+	},
 	"postern.W070": func(c *Config, _ *Listen) {
 		c.Log = slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	},
@@ -154,6 +164,12 @@ func TestEachRuleHasANumberAndATestOfItsOwn(t *testing.T) {
 	}
 	for _, rule := range weakListens {
 		note(rule.weakness(""))
+	}
+	for _, rule := range weakStores {
+		w := rule.weakness("")
+		if seen[w.ID] {
+			t.Errorf("%s stands for two rules", w.ID)
+		}
 	}
 	if len(seen) != len(weakened) {
 		t.Errorf("%d rules, %d tests", len(seen), len(weakened))

@@ -21,6 +21,9 @@ type checkup struct {
 	Problems   []string       `json:"problems"`
 	Weaknesses []weaknessJSON `json:"weaknesses"` // null: not asked for
 	Silenced   int            `json:"silenced"`
+
+	sessions   string             // where they are, "": in the database
+	weakStores []postern.Weakness // of the servers that hold the sessions
 }
 
 type databaseJSON struct {
@@ -52,7 +55,7 @@ func (p *program) checkCommand() *cobra.Command {
 		GroupID: groupServer,
 		Short:   "Say whether serve would start, and what is weak for production",
 		Long: "Say whether serve would start with these settings: all mistakes are told at once, and the\n" +
-			"database is looked at and left as it is. With --deploy, name every setting that is weak in\n" +
+			"database and the session store are looked at and left as they are. With --deploy, name every setting that is weak in\n" +
 			"production, with its way out. The exit code is 0 when serve would start and nothing is weak\n" +
 			"(advice does not count), 1 otherwise, and 2 for mistakes in the settings.",
 		Example: "  postern check --deploy --config /etc/postern.toml --silence postern.W020",
@@ -75,7 +78,7 @@ func (p *program) checkCommand() *cobra.Command {
 		r.config.Log = p.logger(r)
 		found := r.checkUp(cmd.Context())
 		if deploy {
-			found.weigh(r.weaknesses(), silenced)
+			found.weigh(slices.Concat(r.weaknesses(), found.weakStores), silenced)
 		}
 		return p.tell(r, found, asJSON)
 	}
@@ -104,6 +107,12 @@ func (r *resolved) checkUp(ctx context.Context) *checkup {
 		c.Database.Exists = condition.Exists
 		for _, m := range condition.Pending() {
 			c.Database.Pending = append(c.Database.Pending, m.Name)
+		}
+	}
+	if r.config.SessionStore != "" {
+		c.sessions = withoutPassword(r.config.SessionStore)
+		if c.weakStores, err = postern.CheckSessionStore(ctx, r.config); err != nil {
+			c.Problems = append(c.Problems, oneLine(err.Error()))
 		}
 	}
 	if r.listen.TLSCert != "" {
@@ -155,6 +164,9 @@ func (c *checkup) text(r *resolved) string {
 	lines := []string{"settings: no mistakes"}
 	if c.Ready {
 		lines = append(lines, "database: "+c.Database.describe())
+		if c.sessions != "" {
+			lines = append(lines, "session store: "+printable(c.sessions)+" answers, its version and the user's rights suffice")
+		}
 	}
 	for _, problem := range c.Problems {
 		lines = append(lines, "problem: "+problem)

@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/postern-auth/postern/internal/redisstore/redistest"
 )
 
 // TestMain makes this test binary answer to the name postern as well.
@@ -52,6 +54,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":     exits,
 			"http":      visit,
+			"redis":     func(ts *testscript.TestScript, _ bool, args []string) { startRedis(t, ts, args) },
 			"soon":      visitSoon,
 			"terminate": terminate,
 		},
@@ -78,6 +81,13 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if want := args[0]; strconv.Itoa(code) != want {
 		ts.Fatalf("exit code %d, want %s", code, want)
 	}
+}
+
+// startRedis starts a server, which is at $REDIS then, HOST:PORT:
+//
+//	redis [ARGUMENT…]
+func startRedis(t *testing.T, ts *testscript.TestScript, args []string) {
+	ts.Setenv("REDIS", redistest.Start(t, args...).Address())
 }
 
 // terminate sends SIGTERM to what runs in the background.

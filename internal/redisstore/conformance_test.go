@@ -63,20 +63,30 @@ func TestTheStoreKeepsTheContract(t *testing.T) {
 	keepsTheContract(t, server.URL(), func(t *testing.T) { server.Do(t, "flushall") }, Options{})
 }
 
+// With the least rights, as they are written in docs/redis.md.
 func TestTheStoreKeepsTheContractWithReplicas(t *testing.T) {
 	server := redistest.Start(t)
 	redistest.Start(t, "--replicaof", "127.0.0.1", strconv.Itoa(server.Port))
 	redistest.Eventually(t, "the replica follows", func() bool { return strings.Contains(server.Do(t, "info", "replication"), "state=online") })
-	keepsTheContract(t, server.URL(), func(t *testing.T) { server.Do(t, "flushall") }, Options{Replicas: 1})
+	server.Do(t, leastRights(t)...)
+	keepsTheContract(t, withRights(server.URL()), func(t *testing.T) { server.Do(t, "flushall") }, Options{Replicas: 1})
+	testNothingIsDenied(t, server, withRights(server.URL()))
 }
 
+// With the least rights, too.
 func TestTheStoreKeepsTheContractInACluster(t *testing.T) {
 	cluster := redistest.StartCluster(t)
-	keepsTheContract(t, cluster.URL(), func(t *testing.T) {
+	for _, server := range cluster.Servers {
+		server.Do(t, leastRights(t)...)
+	}
+	keepsTheContract(t, withRights(cluster.URL()), func(t *testing.T) {
 		for _, master := range cluster.Masters(t) {
 			master.Do(t, "flushall")
 		}
 	}, Options{})
+	for _, master := range cluster.Masters(t) {
+		testNothingIsDenied(t, master, withRights(cluster.URL()))
+	}
 }
 
 // person makes a user with a session.

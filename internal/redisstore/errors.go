@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -68,13 +69,17 @@ func unavailable(err error) error {
 // explain says what an error at the opening means for the operator.
 func explain(name string, err error) error {
 	way := "check host and port, TLS, and that the server runs"
-	if answered, ok := valkey.IsValkeyErr(err); ok {
-		switch text := answered.Error(); {
-		case strings.HasPrefix(text, "WRONGPASS"), strings.HasPrefix(text, "NOAUTH"):
-			way = "check user and password"
-		case strings.HasPrefix(text, "NOPERM"):
-			way = "give the user what docs/redis.md lists"
-		}
+	var old *oldServerError
+	var certificate *tls.CertificateVerificationError
+	switch text := err.Error(); {
+	case errors.As(err, &old):
+		return fmt.Errorf("open session store %s: Redis or Valkey %d or newer is needed (%w)", name, oldestVersion, err)
+	case errors.As(err, &certificate):
+		way = "name the file of the certificate authority that signed the server's certificate, which must be for that host, as the parameter ca_file"
+	case strings.Contains(text, "WRONGPASS"), strings.Contains(text, "NOAUTH"):
+		way = "check user and password"
+	case strings.Contains(text, "NOPERM"), errors.Is(err, errHiddenCluster):
+		way = "give the user what docs/redis.md lists"
 	}
 	return fmt.Errorf("open session store %s: %s (%w)", name, way, unavailable(err))
 }

@@ -92,8 +92,9 @@ func CheckURL(url string) error {
 //	redis://USER:PASSWORD@HOST:26379?master_set=NAME    Sentinels, more by addr
 //
 // rediss:// uses TLS, with the certificate authorities of the system or of the
-// parameter ca_file. Its error names the way out and holds no password; it
-// wraps auth.ErrUnavailable when no server can be reached.
+// parameter ca_file. Every master is asked for its version and the user's
+// rights. The error names the way out and holds no password; it wraps
+// auth.ErrUnavailable when no server can be reached.
 func Open(ctx context.Context, url string, users Users, o Options) (*Store, error) {
 	o.setDefaults()
 	option, err := parseURL(url)
@@ -104,7 +105,11 @@ func Open(ctx context.Context, url string, users Users, o Options) (*Store, erro
 	if s.client, err = valkey.NewClient(option); err != nil {
 		return nil, explain(s.name, err)
 	}
-	if err := s.Ping(ctx); err != nil {
+	err = s.Ping(ctx)
+	if err == nil {
+		err = s.examine(ctx)
+	}
+	if err != nil {
 		s.client.Close()
 		return nil, explain(s.name, err)
 	}
@@ -149,6 +154,10 @@ func parseURL(raw string) (valkey.ClientOption, error) {
 	}
 	option.DisableCache = true // recall is the only memory
 	option.ClientName = "postern"
+	option.ClientSetInfo = valkey.DisableClientSetInfo // Redis 7.0 knows no such command, so none can be allowed it
+	if option.TLSConfig != nil {
+		option.TLSConfig.ServerName = "" // each server shows a certificate for its own address
+	}
 	if option.Dialer.Timeout == 0 {
 		option.Dialer.Timeout = dialTimeout
 	}

@@ -2,6 +2,8 @@ package redisstore
 
 import (
 	"context"
+	"crypto/sha1"
+	"encoding/hex"
 	"strconv"
 	"time"
 
@@ -12,13 +14,18 @@ import (
 // hexadecimal. What can't be read may mean anything.
 const newsChannel = prefix + "news"
 
-// script is sent by its digest, or whole on a connection of its own.
+// script is sent by its digest, or whole: to a server that does not know it
+// yet, and on a connection of its own.
 type script struct {
 	*valkey.Lua
 	source string
+	digest string // as EVALSHA wants it, SHA-1
 }
 
-func newScript(source string) *script { return &script{valkey.NewLuaScript(source), source} }
+func newScript(source string) *script {
+	sum := sha1.Sum([]byte(source))
+	return &script{valkey.NewLuaScript(source), source, hex.EncodeToString(sum[:])}
+}
 
 // Each script touches one key, which decides where it runs.
 var (
@@ -28,10 +35,19 @@ redis.call('HSET', KEYS[1], unpack(ARGV, 2))
 redis.call('PEXPIREAT', KEYS[1], ARGV[1])
 return 1`)
 
-	// Ends a session and tells so, at once. The user, or nothing.
+	// Ends a session and tells so, at once. The user, or nothing. If another
+	// has ended it, and replicas are waited for, something is written all the
+	// same: since Redis 7.2, WAIT waits for no more than this connection's own
+	// last write, and the replicas may not have that end yet.
 	scriptEnd = newScript(`
 local uid = redis.call('HGET', KEYS[1], 'uid')
-if redis.call('DEL', KEYS[1]) == 0 then return false end
+if redis.call('DEL', KEYS[1]) == 0 then
+  if ARGV[2] then
+    redis.call('HSET', KEYS[1], 'gone', '1')
+    redis.call('DEL', KEYS[1])
+  end
+  return false
+end
 redis.call('PUBLISH', '` + newsChannel + `', ARGV[1])
 return uid or ''`)
 
@@ -88,6 +104,39 @@ func (s *Store) run(ctx context.Context, what *script, key string, args ...strin
 		return err
 	})
 	return result, classify(err)
+}
+
+// runAll executes a script, which may be repeated, for many keys at once. It
+// asks nothing of servers that have none of them: one that is away must not
+// keep the others from their work, as it would with ExecMulti.
+func (s *Store) runAll(ctx context.Context, what *script, calls []valkey.LuaExec) error {
+	commands := make([]valkey.Completed, len(calls))
+	for i, call := range calls {
+		commands[i] = s.client.B().Evalsha().Sha1(what.digest).Numkeys(int64(len(call.Keys))).Key(call.Keys...).Arg(call.Args...).Build()
+	}
+	var failed error
+	var unknown []valkey.Completed
+	for i, result := range s.client.DoMulti(ctx, commands...) {
+		err := ignoreNil(result.Error())
+		if answered, ok := valkey.IsValkeyErr(err); ok && answered.IsNoScript() {
+			unknown = append(unknown, s.client.B().Eval().Script(what.source).Numkeys(int64(len(calls[i].Keys))).Key(calls[i].Keys...).Arg(calls[i].Args...).Build())
+		} else if failed == nil {
+			failed = err
+		}
+	}
+	if failed == nil && len(unknown) > 0 {
+		failed = firstError(s.client.DoMulti(ctx, unknown...))
+	}
+	return classify(failed)
+}
+
+func firstError(results []valkey.ValkeyResult) error {
+	for i := range results {
+		if err := ignoreNil(results[i].Error()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // replicaWait is how long a write waits for its replicas.

@@ -64,7 +64,7 @@ func (s *Store) End(ctx context.Context, id auth.SessionID) (bool, error) {
 // end deletes a session, tells so, and takes it out of its user's index. The
 // news is told even if it may not have been deleted.
 func (s *Store) end(ctx context.Context, id auth.SessionID) (bool, error) {
-	result, err := s.run(ctx, scriptEnd, sessionKey(id), "s"+id.String())
+	result, err := s.runEnd(ctx, id)
 	s.o.News(auth.News{Session: id})
 	if err != nil {
 		return false, err
@@ -78,6 +78,14 @@ func (s *Store) end(ctx context.Context, id auth.SessionID) (bool, error) {
 		return true, nil // it was none of ours
 	}
 	return true, s.unindex(ctx, userID, id)
+}
+
+func (s *Store) runEnd(ctx context.Context, id auth.SessionID) (valkey.ValkeyResult, error) {
+	args := []string{"s" + id.String()}
+	if s.o.Replicas > 0 {
+		args = append(args, "waits")
+	}
+	return s.run(ctx, scriptEnd, sessionKey(id), args...)
 }
 
 // unindex takes sessions that have ended out of their user's index.
@@ -137,7 +145,7 @@ func (s *Store) EndAll(ctx context.Context, userID int64) (total int, err error)
 // endThese ends sessions of a user, and takes out of the index what is over.
 func (s *Store) endThese(ctx context.Context, userID int64, ids []auth.SessionID) (n int, err error) {
 	for _, id := range ids {
-		result, err := s.run(ctx, scriptEnd, sessionKey(id), "s"+id.String())
+		result, err := s.runEnd(ctx, id)
 		s.o.News(auth.News{Session: id})
 		if err != nil {
 			return n, err
@@ -179,10 +187,10 @@ func (s *Store) touch(ctx context.Context, seen []auth.Touch) error {
 			Keys: []string{sessionKey(t.ID)}, Args: []string{micros(t.LastSeen), micros(t.Expires), millis(t.Expires)},
 		})
 	}
-	if err := firstError(scriptIndex.ExecMulti(ctx, s.client, indexed...)); err != nil {
+	if err := s.runAll(ctx, scriptIndex, indexed); err != nil {
 		return err
 	}
-	return firstError(scriptTouch.ExecMulti(ctx, s.client, touched...))
+	return s.runAll(ctx, scriptTouch, touched)
 }
 
 func (s *Store) indexExec(userID int64, id auth.SessionID, expires time.Time) valkey.LuaExec {
@@ -190,15 +198,6 @@ func (s *Store) indexExec(userID int64, id auth.SessionID, expires time.Time) va
 		Keys: []string{userKey(userID)},
 		Args: []string{id.String(), millis(expires), millis(s.o.Now().Add(-indexSlack))},
 	}
-}
-
-func firstError(results []valkey.ValkeyResult) error {
-	for i := range results {
-		if err := ignoreNil(results[i].Error()); err != nil {
-			return classify(err)
-		}
-	}
-	return nil
 }
 
 const (

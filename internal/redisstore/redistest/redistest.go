@@ -223,7 +223,10 @@ func StartSentinel(t testing.TB) *Watched {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		w.Sentinels = append(w.Sentinels, start(t, []string{file, "--sentinel"}, nil))
+		sentinel := start(t, []string{file, "--sentinel"}, nil)
+		// A master that comes back is made a replica after 10 s otherwise.
+		sentinel.Do(t, "sentinel", "debug", "info-period", "500", "publish-period", "200")
+		w.Sentinels = append(w.Sentinels, sentinel)
 	}
 	Eventually(t, "the sentinels know each other", func() bool {
 		for _, s := range w.Sentinels {
