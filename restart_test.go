@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -24,10 +23,11 @@ const anyPort = "127.0.0.1:0"
 
 // fixedNode is a node that is started again and again at one address.
 type fixedNode struct {
-	t    *testing.T
-	addr string
-	end  context.CancelFunc
-	done chan error
+	t     *testing.T
+	addr  string
+	drain time.Duration
+	end   context.CancelFunc
+	done  chan error
 }
 
 // start opens the server and serves until stop.
@@ -41,7 +41,7 @@ func (n *fixedNode) start(c postern.Config) {
 	ready := make(chan struct{})
 	n.end, n.done = end, make(chan error, 1)
 	go func() {
-		err := server.Serve(ctx, postern.Listen{Addr: n.addr, DrainDelay: 500 * time.Millisecond, Ready: func(a []net.Addr) {
+		err := server.Serve(ctx, postern.Listen{Addr: n.addr, DrainDelay: n.drain, Ready: func(a []net.Addr) {
 			if n.addr == anyPort { // the first time
 				n.addr = a[0].String()
 			}
@@ -131,55 +131,64 @@ func (b *balanced) do(method, path, body string, headers ...string) (int, string
 // while clients log in, check and log out behind a balancer that asks nodes
 // whether they are ready.
 func TestARollingRestartFailsNoRequest(t *testing.T) {
-	onEachEngine(t, func(t *testing.T, e *engine) {
-		var nodes []*fixedNode
-		for range 2 {
-			n := &fixedNode{t: t, addr: anyPort}
-			n.start(e.config)
-			nodes = append(nodes, n)
-		}
-		newClient(t, "http://"+nodes[0].addr).register("user")
-		var over atomic.Bool
-		var requests atomic.Int64
-		var clients, watchers sync.WaitGroup
-		var ready []*atomic.Bool
-		var ended atomic.Bool
-		for _, n := range nodes {
-			r := new(atomic.Bool)
-			ready = append(ready, r)
-			watchers.Go(func() { watch(n, r, &ended) })
-		}
-		for range 6 {
-			clients.Go(func() {
-				b := &balanced{nodes: nodes, ready: ready, http: &http.Client{Transport: &http.Transport{}}}
-				for !over.Load() {
-					n, err := visit(b)
-					requests.Add(n)
-					if err != nil {
-						t.Error(err)
-						return
-					}
+	onEachEngine(t, func(t *testing.T, e *engine) { rollingRestart(t, e, 500*time.Millisecond, watch) })
+}
+
+// TestARollingRestartFailsNoRequestOfAClientThatAsksNobody, but goes to the
+// other node when a connection is refused. It may wait for the refusal for a
+// second, and its idle connection to the other node must outlive that.
+func TestARollingRestartFailsNoRequestOfAClientThatAsksNobody(t *testing.T) {
+	rollingRestart(t, engines["PostgreSQL"](t), 1500*time.Millisecond, func(_ *fixedNode, ready, _ *atomic.Bool) { ready.Store(true) })
+}
+
+// rollingRestart restarts two nodes in turn under load. watch tells
+// the clients' balancers when a node is ready.
+func rollingRestart(t *testing.T, e *engine, drain time.Duration, watch func(n *fixedNode, ready, over *atomic.Bool)) {
+	var nodes []*fixedNode
+	for range 2 {
+		n := &fixedNode{t: t, addr: anyPort, drain: drain}
+		n.start(e.config)
+		nodes = append(nodes, n)
+	}
+	newClient(t, "http://"+nodes[0].addr).register("user")
+	var over atomic.Bool
+	var requests atomic.Int64
+	var clients, watchers sync.WaitGroup
+	var ready []*atomic.Bool
+	var ended atomic.Bool
+	for _, n := range nodes {
+		r := new(atomic.Bool)
+		ready = append(ready, r)
+		watchers.Go(func() { watch(n, r, &ended) })
+	}
+	for range 6 {
+		clients.Go(func() {
+			b := &balanced{nodes: nodes, ready: ready, http: &http.Client{Transport: &http.Transport{}}}
+			for !over.Load() {
+				n, err := visit(b)
+				requests.Add(n)
+				if err != nil {
+					t.Error(err)
+					return
 				}
-			})
-		}
-		for range 2 {
-			for _, n := range nodes {
-				n.stop()
-				n.start(e.config)
-				eventually(t, "the node is ready", func() bool { return ready[slices.Index(nodes, n)].Load() })
 			}
-		}
-		over.Store(true)
-		clients.Wait()
-		ended.Store(true)
-		watchers.Wait()
-		for _, n := range nodes {
-			n.stop()
-		}
-		if requests.Load() < 100 {
-			t.Errorf("%d requests: the test has tested little", requests.Load())
-		}
-	})
+		})
+	}
+	for i, n := range nodes {
+		n.stop()
+		n.start(e.config)
+		eventually(t, "the node is ready", ready[i].Load)
+	}
+	over.Store(true)
+	clients.Wait()
+	ended.Store(true)
+	watchers.Wait()
+	for _, n := range nodes {
+		n.stop()
+	}
+	if requests.Load() < 100 {
+		t.Errorf("%d requests: the test has tested little", requests.Load())
+	}
 }
 
 // visit logs in, checks and logs out.

@@ -53,6 +53,7 @@ func Listen(ctx context.Context, o Options) (_ []net.Listener, err error) {
 		}
 	}()
 	var config net.ListenConfig
+	config.SetMultipathTCP(false) // a listener of it can't be sealed: see closing.go
 	if o.Addr != "" {
 		l, err := config.Listen(ctx, "tcp", o.Addr)
 		if err != nil {
@@ -67,24 +68,27 @@ func Listen(ctx context.Context, o Options) (_ []net.Listener, err error) {
 		}
 		listeners = append(listeners, l)
 	}
-	for i, l := range listeners {
-		listeners[i] = lazyListener{l}
-	}
-	if o.TLSCert == "" {
-		return listeners, nil
-	}
-	cert, err := tls.LoadX509KeyPair(o.TLSCert, o.TLSKey)
-	if err != nil {
-		return nil, fmt.Errorf("load the TLS certificate %s with the key %s: %w", o.TLSCert, o.TLSKey, err)
-	}
-	for i, l := range listeners {
-		if l.Addr().Network() == "tcp" {
-			listeners[i] = tls.NewListener(l, &tls.Config{
-				Certificates: []tls.Certificate{cert},
-				MinVersion:   tls.VersionTLS12,
-				NextProtos:   []string{"h2", "http/1.1"},
-			})
+	var secure *tls.Config
+	if o.TLSCert != "" {
+		cert, err := tls.LoadX509KeyPair(o.TLSCert, o.TLSKey)
+		if err != nil {
+			return nil, fmt.Errorf("load the TLS certificate %s with the key %s: %w", o.TLSCert, o.TLSKey, err)
 		}
+		secure = &tls.Config{
+			Certificates: []tls.Certificate{cert},
+			MinVersion:   tls.VersionTLS12,
+			NextProtos:   []string{"h2", "http/1.1"},
+		}
+	}
+	for i, raw := range listeners {
+		var l net.Listener = lazyListener{raw}
+		if secure != nil && raw.Addr().Network() == "tcp" {
+			l = tls.NewListener(l, secure)
+		}
+		if i >= len(o.Passed) {
+			l = ownListener{l, raw}
+		}
+		listeners[i] = l
 	}
 	return listeners, nil
 }
@@ -126,7 +130,7 @@ type Patience struct {
 	// Linger is for how long connections are still answered after the
 	// listeners have closed, at most: who has just connected, or sends on a
 	// connection that was idle, is not left without an answer. The handler has
-	// clients leave, by "Connection: close".
+	// clients leave, by "Connection: close". 0 closes everything at once.
 	Linger time.Duration
 	// Drain is how long requests under way may take after that.
 	Drain time.Duration
@@ -163,6 +167,7 @@ func Serve(ctx context.Context, listeners []net.Listener, handler http.Handler, 
 	case err := <-failed:
 		failure = fmt.Errorf("serve: %w", err)
 	case <-ctx.Done():
+		settle(listeners, p.Linger)
 		closeAll(listeners)
 		for range listeners {
 			<-failed
