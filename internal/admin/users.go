@@ -38,7 +38,7 @@ type userList struct {
 
 type userRow struct {
 	auth.User
-	Hasher string
+	Name, Hasher string
 }
 
 // column is a head of the table; a click sorts by it.
@@ -100,7 +100,7 @@ func (a *Admin) showUsers(v *visit, status int, problem string) error {
 	}
 	for i := range page.Users {
 		u := page.Users[i]
-		shown.Rows = append(shown.Rows, userRow{User: u, Hasher: password.Describe(u.Password)})
+		shown.Rows = append(shown.Rows, userRow{User: u, Name: strings.TrimSpace(u.FirstName + " " + u.LastName), Hasher: password.Describe(u.Password)})
 	}
 	for _, s := range userSorts {
 		shown.Columns = append(shown.Columns, sortable(query, s.name, s.text))
