@@ -31,7 +31,7 @@ const (
 	chartBar    = 11  // the width of a bar
 	labelEvery  = 6   // hours
 	chartMargin = 2
-	chartText   = 26 // below the bars, for the hours
+	chartText   = 30 // below the bars, for the hours
 )
 
 // draw draws two bars for each hour: logins and failures.

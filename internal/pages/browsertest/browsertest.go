@@ -20,6 +20,7 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 )
@@ -72,6 +73,8 @@ func start(t testing.TB) (browser *Browser, stop func()) {
 		chromedp.ExecPath(program), chromedp.Headless, chromedp.DisableGPU, chromedp.NoSandbox, chromedp.NoFirstRun,
 		chromedp.NoDefaultBrowserCheck, chromedp.WindowSize(1200, 900),
 		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("disable-renderer-backgrounding", true), chromedp.Flag("disable-backgrounding-occluded-windows", true),
+		chromedp.Flag("disable-background-timer-throttling", true), // tests run side by side
 		chromedp.Flag("disable-sync", true), chromedp.Flag("disable-quic", true), chromedp.Flag("disable-dev-shm-usage", true),
 		chromedp.UserDataDir(folder),
 	)
@@ -324,7 +327,11 @@ func (p *Tab) Look(scheme string, width int64) {
 	p.do(chromedp.EmulateViewport(width, 900))
 }
 
-// Screenshot keeps a picture of the whole page as NAME.png in the folder that
+// tallest is how much of a page's height a picture shows, in CSS pixels: a
+// list goes on as it begins.
+const tallest = 2000
+
+// Screenshot keeps a picture of the page as NAME.png in the folder that
 // POSTERN_SCREENSHOTS names; without it none is made.
 func (p *Tab) Screenshot(name string) {
 	p.t.Helper()
@@ -334,12 +341,17 @@ func (p *Tab) Screenshot(name string) {
 	}
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
-	picture, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+	size := Eval[[2]float64](p, "[document.documentElement.clientWidth, document.documentElement.scrollHeight]")
+	yes := true
+	picture, err := chromedp.Call(ctx, page.CaptureScreenshot, page.CaptureScreenshotParams{
+		Format: page.CaptureScreenshotFormatPng, CaptureBeyondViewport: &yes, OptimizeForSpeed: &yes,
+		Clip: &page.Viewport{Width: size[0], Height: min(size[1], tallest), Scale: 1},
+	})
 	if err == nil {
 		err = os.MkdirAll(folder, 0o755)
 	}
 	if err == nil {
-		err = os.WriteFile(filepath.Join(folder, name+".png"), picture, 0o644)
+		err = os.WriteFile(filepath.Join(folder, name+".png"), picture.Data, 0o644)
 	}
 	if err != nil {
 		p.t.Fatalf("screenshot %s: %v", name, err)
