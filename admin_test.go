@@ -99,6 +99,16 @@ func TestAFreshSuperuserLogsInAndLooksAround(t *testing.T) {
 		}
 		p.Inspect(page.name)
 	}
+	p.Speak("de") // whose words are longer
+	for _, path := range []string{"/admin/auth/user/", "/admin/auth/user/1/change/", "/admin/auth/group/add/", "/admin/sessions/session/", "/admin/audit/", "/admin/", "/api/docs/", "/api/register/"} {
+		p.Open(path)
+		if got := browsertest.Eval[string](p, "document.documentElement.lang"); got != "de" {
+			t.Errorf("%s is in %q", path, got)
+		}
+		p.Fits("de" + strings.ReplaceAll(path, "/", "-") + "narrow")
+	}
+	p.Speak("en")
+	p.Look("light", 1200)
 	if status := p.Open("/admin/auth/user/999999/change/"); status != http.StatusNotFound {
 		t.Errorf("a user that isn't there: %d", status)
 	}

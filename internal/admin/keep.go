@@ -9,12 +9,17 @@ const keptName = "_changelist_filters"
 // kept is the query of a list, as it is kept; "" for a list as it begins.
 type kept string
 
-// keep keeps the query of a list.
+// maxKept is the longest query that is kept, in bytes: each row of a list
+// repeats it.
+const maxKept = 300
+
+// keep keeps the query of a list, unless it is too long.
 func keep(query url.Values) kept {
-	if q := with(query, "place", query.Get("place")); q != "?" {
-		return kept(q[1:])
+	q := with(query, "place", query.Get("place"))[1:]
+	if len(q) > maxKept {
+		return ""
 	}
-	return ""
+	return kept(q)
 }
 
 // kept is what the request keeps; whatever was sent is a query afterwards.

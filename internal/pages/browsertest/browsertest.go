@@ -422,14 +422,32 @@ func (p *Tab) Inspect(name string) {
 	p.Look("dark", 1200)
 	p.findNothing(colourRules)
 	p.Screenshot(name + "-dark")
+	p.Fits(name + "-narrow")
+	p.Look("light", 1200)
+}
+
+// Fits fails the test if anything on the page has to be scrolled sideways at a
+// zoom of 200 % or on a phone, and keeps a picture of the phone.
+func (p *Tab) Fits(name string) {
+	p.t.Helper()
 	for _, width := range []int64{600, 320} {
 		p.Look("light", width)
 		if over := Eval[string](p, wide); over != "" {
 			p.t.Errorf("%s: at %d pixels one has to scroll sideways: %s", p.Path(), width, over)
 		}
 	}
-	p.Screenshot(name + "-narrow")
-	p.Look("light", 1200)
+	p.Screenshot(name)
+}
+
+// Speak has the browser ask for pages in a language.
+func (p *Tab) Speak(tag string) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	_, err := chromedp.Call(ctx, network.SetExtraHTTPHeaders, network.SetExtraHTTPHeadersParams{Headers: network.Headers{"Accept-Language": tag}})
+	if err != nil {
+		p.fail(err)
+	}
 }
 
 func quote(s string) string {
