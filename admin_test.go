@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -36,6 +37,7 @@ func enter(p *browsertest.Tab, name string) {
 }
 
 func TestAFreshSuperuserLogsInAndLooksAround(t *testing.T) {
+	t.Parallel()
 	srv, base := withStaff(t)
 	p := browsertest.Start(t).Person(t, base)
 	if status := p.Open("/admin/auth/user/?q=x"); status != http.StatusOK || !strings.HasPrefix(p.Path(), "/admin/login/?") {
@@ -64,9 +66,8 @@ func TestAFreshSuperuserLogsInAndLooksAround(t *testing.T) {
 		}
 	}
 	p.Follow(`nav a[href="/admin/auth/user/"]`)
-	p.Inspect("admin-users")
 	p.Click("summary")
-	p.Inspect("admin-users-filters")
+	p.Inspect("admin-users")
 	p.Follow(`a[rel=next]`)
 	if got := browsertest.Eval[int](p, `document.querySelectorAll('tbody tr').length`); got != 11 {
 		t.Errorf("the second page has %d rows, not 11", got)
@@ -98,20 +99,29 @@ func TestAFreshSuperuserLogsInAndLooksAround(t *testing.T) {
 		}
 		p.Inspect(page.name)
 	}
+	p.Speak("de") // whose words are longer
+	for _, path := range []string{"/admin/auth/user/", "/admin/auth/user/1/change/", "/admin/auth/group/add/", "/admin/sessions/session/", "/admin/audit/", "/admin/", "/api/docs/", "/api/register/"} {
+		p.Open(path)
+		if got := browsertest.Eval[string](p, "document.documentElement.lang"); got != "de" {
+			t.Errorf("%s is in %q", path, got)
+		}
+		p.Fits("de" + strings.ReplaceAll(path, "/", "-") + "narrow")
+	}
+	p.Speak("en")
+	p.Look("light", 1200)
 	if status := p.Open("/admin/auth/user/999999/change/"); status != http.StatusNotFound {
 		t.Errorf("a user that isn't there: %d", status)
 	}
 	p.Inspect("admin-missing")
 	p.Follow("#log-out")
-	if p.Path() != "/admin/login/" {
-		t.Errorf("the logout leads to %s", p.Path())
-	}
+	p.WaitText("You are logged out.")
 	if p.Open("/admin/"); !strings.HasPrefix(p.Path(), "/admin/login/") {
 		t.Errorf("after the logout one gets to %s", p.Path())
 	}
 }
 
 func TestWhoIsDeactivatedIsOutAtOnce(t *testing.T) {
+	t.Parallel()
 	_, base := withStaff(t, postern.NewUser{Username: "mallory", Email: "m@example.com"}, postern.NewUser{Username: "ada", Email: "ada@example.com"})
 	browser := browsertest.Start(t)
 	mallory, root := browser.Person(t, base), browser.Person(t, base)
@@ -158,6 +168,7 @@ func TestWhoIsDeactivatedIsOutAtOnce(t *testing.T) {
 }
 
 func TestOneSessionEndsAndTheOthersDoNot(t *testing.T) {
+	t.Parallel()
 	_, base := withStaff(t, postern.NewUser{Username: "ada"})
 	phone, desk := newClient(t, base), newClient(t, base)
 	for i, c := range []*client{phone, desk} {
@@ -191,6 +202,7 @@ func TestOneSessionEndsAndTheOthersDoNot(t *testing.T) {
 }
 
 func TestWrongInputStaysInItsField(t *testing.T) {
+	t.Parallel()
 	srv, base := withStaff(t, postern.NewUser{Username: "ada", Email: "ada@example.com"}, postern.NewUser{Username: "taken"})
 	p := browsertest.Start(t).Person(t, base)
 	enter(p, "root")
@@ -239,7 +251,7 @@ func TestWrongInputStaysInItsField(t *testing.T) {
 		t.Errorf("with a wrong password: %q", got)
 	}
 	p.Fill("#your_password", goodPassword)
-	p.Follow("form button.main")
+	p.Follow("button[name=_continue]")
 	p.WaitText("Saved.")
 	u, err := srv.User(t.Context(), "augusta")
 	if err != nil || !u.IsStaff || u.IsSuperuser || u.FirstName != "Augusta" || u.Email != "augusta@example.com" {
@@ -272,6 +284,7 @@ func TestWrongInputStaysInItsField(t *testing.T) {
 }
 
 func TestGroupsGiveTheirMembersRights(t *testing.T) {
+	t.Parallel()
 	_, base := withStaff(t, postern.NewUser{Username: "clerk", IsStaff: true})
 	browser := browsertest.Start(t)
 	root, clerk := browser.Person(t, base), browser.Person(t, base)
@@ -290,13 +303,16 @@ func TestGroupsGiveTheirMembersRights(t *testing.T) {
 	root.Fill("#name", "Support")
 	browsertest.Eval[bool](root, `[...document.querySelectorAll('.choices label')].filter(e => /Can (view|change) user/.test(e.innerText)).forEach(e => e.click()), true`)
 	root.Fill("#your_password", goodPassword)
-	root.Follow("form button.main")
+	root.Follow("button[name=_continue]")
 	root.WaitText("Added.")
 	root.Inspect("admin-group")
 	root.Open("/admin/auth/user/2/change/")
 	browsertest.Eval[bool](root, `document.querySelector('[name=groups]').click(), true`)
-	root.Follow("form button.main")
+	root.Follow("button[name=_save]")
 	root.WaitText("Saved.")
+	root.Open("/admin/auth/user/2/history/")
+	root.WaitText("User changed")
+	root.Inspect("admin-history")
 	root.Open("/admin/auth/group/")
 	root.Inspect("admin-groups")
 
@@ -308,17 +324,19 @@ func TestGroupsGiveTheirMembersRights(t *testing.T) {
 	clerk.Inspect("admin-user-read-only")
 
 	root.Open("/admin/auth/group/")
-	root.Follow("tbody th a")
-	root.Follow("a.danger")
-	root.Inspect("admin-group-delete")
+	root.Click("[name=group]")
+	root.Follow("button[value=delete]")
+	root.WaitText("Support")
+	root.Inspect("admin-groups-delete")
 	root.Follow("button.danger")
-	root.WaitText("Deleted.")
+	root.WaitText("What was selected is deleted.")
 	if status := clerk.Open("/admin/auth/user/"); status != http.StatusForbidden {
 		t.Errorf("after the end of the group: %d", status)
 	}
 }
 
 func TestNobodyFramesTheAdminSite(t *testing.T) {
+	t.Parallel()
 	_, base := withStaff(t)
 	evil := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -334,7 +352,12 @@ func TestNobodyFramesTheAdminSite(t *testing.T) {
 }
 
 func TestTheSitePutsItsPagesIntoOtherLanguages(t *testing.T) {
-	_, base := withStaff(t)
+	config := testConfig(t)
+	config.Passwords.MinLength = 12 // not the default
+	srv, base := startServer(t, config)
+	if _, err := srv.CreateUser(t.Context(), postern.NewUser{Username: "johannes", Password: "correct-horse-41", IsStaff: true}); err != nil {
+		t.Fatal(err)
+	}
 	r, err := http.NewRequest("GET", base+"/admin/login/", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -352,5 +375,19 @@ func TestTheSitePutsItsPagesIntoOtherLanguages(t *testing.T) {
 	body := string(content)
 	if !strings.Contains(body, `<html lang="de">`) || !strings.Contains(body, "Anmelden") || answer.Header.Get("Content-Language") != "de" {
 		t.Errorf("in German: %s", body)
+	}
+
+	// What the validators say has the server's own numbers in it.
+	s := newStaff(t, base, "")
+	s.get("/admin/login/")
+	s.post("/admin/login/", url.Values{"username": {"johannes"}, "password": {"correct-horse-41"}})
+	refused := s.post("/admin/password_change/", url.Values{"old_password": {"correct-horse-41"}, "password1": {"johannes"}, "password2": {"johannes"}}, "Accept-Language", "de")
+	if refused.status != http.StatusUnprocessableEntity || strings.Contains(refused.body, "assword is too") {
+		t.Errorf("in German: %d %s", refused.status, refused.body)
+	}
+	for _, want := range []string{"mindestens 12 Zeichen", "ähnelt dem Benutzernamen"} {
+		if !strings.Contains(refused.body, want) {
+			t.Errorf("%q is missing in %s", want, refused.body)
+		}
 	}
 }

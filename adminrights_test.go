@@ -175,7 +175,7 @@ func TestWhoIsNotStaffGetsNoFurtherThanTheLogin(t *testing.T) {
 func TestStaffWithoutRightsDoesNothing(t *testing.T) {
 	srv, base, _ := crowd(t)
 	clerk := newStaff(t, base, "clerk")
-	free := map[string]bool{"/admin/": true, "/admin/login/": true, "/admin/logout/": true, "/admin/password_change/": true}
+	free := map[string]bool{"/admin/": true, "/admin/auth/": true, "/admin/login/": true, "/admin/logout/": true, "/admin/password_change/": true}
 	forms := url.Values{
 		"user": {"2", "3"}, "action": {"deactivate"}, "username": {"owned"}, "name": {"owned"}, "is_superuser": {"on"}, "is_staff": {"on"},
 		"is_active": {"on"}, "password1": {"correct-horse-42"}, "password2": {"correct-horse-42"}, "permissions": {"1"},

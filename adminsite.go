@@ -42,7 +42,19 @@ func (d *Directory) adminSite(t throttles) (*admin.Admin, error) {
 		LoginByAccount:  t.loginByAccount,
 		Nodes:           d.nodes,
 		Weaknesses:      c.weaknessLines,
+		API:             c.apiPage(),
 	})
+}
+
+// apiPage is where a person looks at the API, "" if it has no pages.
+func (c *Config) apiPage() string {
+	switch {
+	case !c.NoBrowsableAPI:
+		return "/api/user/"
+	case !c.NoAPIDocs:
+		return "/api/docs/"
+	}
+	return ""
 }
 
 // nodes lists the processes that serve from the same database.

@@ -10,6 +10,7 @@ import (
 )
 
 func TestTheBrowsableAPIWalksTheContractByClicking(t *testing.T) {
+	t.Parallel()
 	srv, base := startServer(t, testConfig(t))
 	p := browsertest.Start(t).Person(t, base)
 

@@ -10,11 +10,16 @@ import (
 	"time"
 
 	"github.com/postern-auth/postern"
+	"github.com/postern-auth/postern/internal/pages/browsertest"
 	"github.com/postern-auth/postern/internal/pgstore/pgtest"
 	"github.com/postern-auth/postern/internal/redisstore/redistest"
 )
 
-func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
+func TestMain(m *testing.M) {
+	code := pgtest.Main(m)
+	browsertest.End()
+	os.Exit(code)
+}
 
 func itoa(n int) string { return strconv.Itoa(n) }
 

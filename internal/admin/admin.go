@@ -48,6 +48,8 @@ type Options struct {
 	LoginByAccount *guard.AccountThrottle
 	// Nodes lists the nodes of the installation.
 	Nodes func(context.Context) ([]Node, error)
+	// API is where a person looks at what this server serves, "" for nowhere.
+	API string
 	// Weaknesses are what is weak in the configuration, for superusers.
 	Weaknesses func() []string
 }
@@ -316,6 +318,7 @@ func (a *Admin) message(v *visit, status int, title, text string) error {
 type view struct {
 	Section string
 	Links   []link
+	API     string
 	Data    any
 }
 
@@ -347,6 +350,8 @@ var notices = map[string]string{
 	"deleted":     "Deleted.",
 	"password":    "The password was changed. The user's sessions have ended.",
 	"no-password": "The user can no longer log in with a password. The user's sessions have ended.",
+	"out":         "You are logged out.",
+	"deleted-all": "What was selected is deleted.",
 	"ended":       "The sessions have ended, on every node.",
 	"activated":   "The users may log in.",
 	"deactivated": "The users are shut out, and their sessions have ended.",
@@ -370,7 +375,7 @@ func (a *Admin) show(v *visit, status int, name, title string, data any) error {
 	}
 	p := &pages.Page{
 		Title: v.language.Text(title), CSRFToken: token, Path: v.Request.URL.Path,
-		Content: &view{Section: v.section, Links: v.links(), Data: data},
+		Content: &view{Section: v.section, Links: v.links(), API: a.API, Data: data},
 	}
 	if done := notices[v.Request.URL.Query().Get("done")]; done != "" && status == http.StatusOK {
 		p.Notice = v.language.Text(done)

@@ -31,11 +31,12 @@ const (
 	chartBar    = 11  // the width of a bar
 	labelEvery  = 6   // hours
 	chartMargin = 2
+	chartText   = 30 // below the bars, for the hours
 )
 
 // draw draws two bars for each hour: logins and failures.
 func draw(hours []hour) *chart {
-	c := &chart{Table: hours, Width: len(hours)*chartHour + 2*chartMargin, Height: chartBase + 18, Base: chartBase}
+	c := &chart{Table: hours, Width: len(hours)*chartHour + 2*chartMargin, Height: chartBase + chartText, Base: chartBase}
 	for _, h := range hours {
 		c.Top = max(c.Top, h.Logins, h.Failures)
 	}

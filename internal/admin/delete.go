@@ -1,7 +1,10 @@
 package admin
 
 import (
+	"errors"
 	"net/http"
+
+	"github.com/postern-auth/postern/internal/auth"
 )
 
 // deletion is the page that asks whether to delete something.
@@ -10,7 +13,18 @@ type deletion struct {
 	What       string // what goes with it, in English
 	Problem    string
 	Confirm    *field
+
+	// Of several at once: what they are called, and the form's field for their ids.
+	Names  []string
+	IDs    []int64
+	Choice string
 }
+
+// What goes with a user, and with a group.
+const (
+	withUser  = "The account, its memberships and its sessions will be gone for good. To shut someone out, deactivate the account instead: that can be undone."
+	withGroup = "Its members stay, and lose what the group permits."
+)
 
 func (a *Admin) userDeletion(v *visit) (*deletion, error) {
 	card, err := v.steward.User(v.Request.Context(), v.id)
@@ -19,7 +33,7 @@ func (a *Admin) userDeletion(v *visit) (*deletion, error) {
 	}
 	return &deletion{
 		Name: card.Username, Back: userPath(v.id, "change"), Confirm: a.confirmation(v),
-		What: "The account, its memberships and its sessions will be gone for good. To shut someone out, deactivate the account instead: that can be undone.",
+		What: withUser,
 	}, nil
 }
 
@@ -65,7 +79,7 @@ func (a *Admin) groupDeletion(v *visit) (*deletion, error) {
 	}
 	return &deletion{
 		Name: group.Name, Back: groupPath(v.id), Confirm: a.confirmation(v),
-		What: "Its members stay, and lose what the group permits.",
+		What: withGroup,
 	}, nil
 }
 
@@ -83,4 +97,99 @@ func (a *Admin) deleteGroup(v *visit) error {
 		return err
 	}
 	return a.remove(v, d, "Delete a group", "auth/group/", func() error { return v.steward.DeleteGroup(a.actor(v), v.id) })
+}
+
+// deleteUsers deletes the users that were ticked in the list, once the viewer
+// has seen who they are and is sure.
+func (a *Admin) deleteUsers(v *visit, list string, ids []int64) error {
+	d := &deletion{IDs: ids, Choice: "user", What: withUser, Back: list}
+	if len(ids) > pageLength {
+		return auth.ErrTooMany
+	}
+	for _, id := range ids {
+		card, err := v.steward.User(v.Request.Context(), id)
+		if errors.Is(err, auth.ErrNoUser) {
+			continue // somebody else was quicker
+		}
+		if err == nil {
+			err = v.steward.MayDelete(&card.User)
+		}
+		if problem := ruleBroken(err); problem != "" {
+			return a.showUsers(v, http.StatusConflict, problem)
+		}
+		if err != nil {
+			return err
+		}
+		d.Names = append(d.Names, card.Username)
+	}
+	return a.removeAll(v, d, "Delete users", func(id int64) error {
+		err := v.steward.DeleteUser(a.actor(v), id)
+		if errors.Is(err, auth.ErrNoUser) {
+			return nil
+		}
+		return err
+	})
+}
+
+// removeAll asks whether to delete several things, and deletes them. What
+// stops it leaves those before it deleted: each goes for itself.
+func (a *Admin) removeAll(v *visit, d *deletion, title string, act func(int64) error) error {
+	if len(d.Names) == 0 {
+		return v.done(d.Back, "nothing")
+	}
+	if v.form.Get("sure") != "yes" {
+		d.Confirm = a.confirmation(v)
+		return a.show(v, http.StatusOK, "delete", title, d)
+	}
+	var err error
+	if d.Confirm, err = a.confirm(v); err != nil {
+		return err
+	}
+	if d.Confirm != nil {
+		return a.show(v, http.StatusUnprocessableEntity, "delete", title, d)
+	}
+	for _, id := range d.IDs {
+		err := act(id)
+		if d.Problem = ruleBroken(err); d.Problem != "" {
+			return a.show(v, http.StatusConflict, "delete", title, d)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return v.done(d.Back, "deleted-all")
+}
+
+// bulkGroups deletes the groups that were ticked.
+func (a *Admin) bulkGroups(v *visit) error {
+	query := v.Request.URL.Query()
+	list := Root + "auth/group/" + with(query, "place", query.Get("place"))
+	ids := v.ids("group")
+	if len(ids) == 0 || v.form.Get("action") != "delete" {
+		return v.done(list, "nothing")
+	}
+	if !v.steward.Can("auth.delete_group") || !v.steward.IsSuperuser() {
+		return errForbidden
+	}
+	if len(ids) > pageLength {
+		return auth.ErrTooMany
+	}
+	d := &deletion{IDs: ids, Choice: "group", What: withGroup, Back: list}
+	for _, id := range ids {
+		group, err := v.steward.Group(v.Request.Context(), id)
+		if errors.Is(err, auth.ErrNoGroup) {
+			continue // somebody else was quicker
+		}
+		if err != nil {
+			return err
+		}
+		d.Names = append(d.Names, group.Name)
+	}
+	return a.removeAll(v, d, "Delete groups", func(id int64) error {
+		err := v.steward.DeleteGroup(a.actor(v), id)
+		if errors.Is(err, auth.ErrNoGroup) {
+			return nil
+		}
+		return err
+	})
 }

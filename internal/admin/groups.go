@@ -14,27 +14,30 @@ type groupList struct {
 	Groups                []auth.Group
 	Query                 url.Values
 	First, Next, Previous string
-	CanAdd                bool
+	CanAdd, CanDelete     bool
+	Problem               string
 }
 
 func groupPath(id int64) string {
 	return Root + "auth/group/" + strconv.FormatInt(id, 10) + "/change/"
 }
 
-func (a *Admin) groups(v *visit) error {
+func (a *Admin) groups(v *visit) error { return a.showGroups(v, http.StatusOK, "") }
+
+func (a *Admin) showGroups(v *visit, status int, problem string) error {
 	query := v.Request.URL.Query()
 	page, err := v.steward.Groups(v.Request.Context(), auth.GroupList{Search: query.Get("q"), Place: query.Get("place"), Limit: pageLength})
 	if err != nil {
 		return err
 	}
-	shown := &groupList{Groups: page.Groups, Query: query, First: with(query, "place", ""), CanAdd: v.steward.Can("auth.add_group")}
+	shown := &groupList{Groups: page.Groups, Query: query, First: with(query, "place", ""), CanAdd: v.steward.Can("auth.add_group"), CanDelete: v.steward.Can("auth.delete_group") && v.steward.IsSuperuser(), Problem: problem}
 	if page.Next != "" {
 		shown.Next = with(query, "place", page.Next)
 	}
 	if page.Previous != "" {
 		shown.Previous = with(query, "place", page.Previous)
 	}
-	return a.show(v, http.StatusOK, "groups", "Groups", shown)
+	return a.show(v, status, "groups", "Groups", shown)
 }
 
 // groupForm is the page of one group, or of one to be made.
@@ -46,6 +49,7 @@ type groupForm struct {
 	Confirm                       *field
 	Problem                       string
 	CanEdit, CanRights, CanDelete bool
+	CanAdd, CanHistory            bool
 }
 
 // Choices are the permissions of the form.
@@ -58,7 +62,7 @@ func (f *groupForm) Wrong() bool { return f.Fields.Wrong() || f.Confirm.wrong() 
 
 func (a *Admin) groupForm(v *visit) (*groupForm, string, error) {
 	s := v.steward
-	f := &groupForm{ID: v.id, CanRights: s.IsSuperuser(), CanEdit: s.Can("auth.add_group")}
+	f := &groupForm{ID: v.id, CanRights: s.IsSuperuser(), CanEdit: s.Can("auth.add_group"), CanAdd: s.Can("auth.add_group"), CanHistory: s.Can("admin.view_logentry")}
 	name, title := "", "Add a group"
 	var granted []int64
 	if v.id != 0 {
@@ -125,5 +129,5 @@ func (a *Admin) saveGroup(v *visit) error {
 	if v.id == 0 {
 		did = "added"
 	}
-	return v.done(groupPath(id), did)
+	return v.saved("auth/group/", groupPath(id), did)
 }

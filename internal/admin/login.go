@@ -127,6 +127,5 @@ func (a *Admin) logout(v *visit) error {
 		delete(v.Header(), "Set-Cookie")
 		v.DeleteSessionCookie()
 	}
-	redirect(v.Exchange, Root+"login/")
-	return nil
+	return v.done(Root+"login/", "out")
 }

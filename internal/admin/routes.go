@@ -21,17 +21,22 @@ var routes = []*route{
 	{pattern: "logout/", open: true, post: (*Admin).logout},
 	{pattern: "password_change/", get: (*Admin).ownPasswordPage, post: (*Admin).ownPassword},
 
+	{pattern: "auth/", get: (*Admin).toOverview},
 	{pattern: "auth/user/", section: "users", permission: "auth.view_user", get: (*Admin).users, post: (*Admin).bulk},
 	{pattern: "auth/user/add/", section: "users", permission: "auth.add_user", get: (*Admin).addUserPage, post: (*Admin).addUser},
+	{pattern: "auth/user/{id}/", permission: "auth.view_user", get: (*Admin).toPage},
 	{pattern: "auth/user/{id}/change/", section: "users", permission: "auth.view_user", get: (*Admin).userPage, post: (*Admin).changeUser},
 	{pattern: "auth/user/{id}/password/", section: "users", permission: "auth.change_user", get: (*Admin).passwordPage, post: (*Admin).setPassword},
 	{pattern: "auth/user/{id}/delete/", section: "users", permission: "auth.delete_user", get: (*Admin).deleteUserPage, post: (*Admin).deleteUser},
+	{pattern: "auth/user/{id}/history/", section: "users", permission: "admin.view_logentry", get: (*Admin).userHistory},
 	{pattern: "auth/user/{id}/sessions/", section: "users", permission: "sessions.delete_session", post: (*Admin).endUserSessions},
 
-	{pattern: "auth/group/", section: "groups", permission: "auth.view_group", get: (*Admin).groups},
+	{pattern: "auth/group/", section: "groups", permission: "auth.view_group", get: (*Admin).groups, post: (*Admin).bulkGroups},
 	{pattern: "auth/group/add/", section: "groups", permission: "auth.add_group", get: (*Admin).groupPage, post: (*Admin).saveGroup},
+	{pattern: "auth/group/{id}/", permission: "auth.view_group", get: (*Admin).toPage},
 	{pattern: "auth/group/{id}/change/", section: "groups", permission: "auth.view_group", get: (*Admin).groupPage, post: (*Admin).saveGroup},
 	{pattern: "auth/group/{id}/delete/", section: "groups", permission: "auth.delete_group", get: (*Admin).deleteGroupPage, post: (*Admin).deleteGroup},
+	{pattern: "auth/group/{id}/history/", section: "groups", permission: "admin.view_logentry", get: (*Admin).groupHistory},
 
 	{pattern: "sessions/session/", section: "sessions", permission: "sessions.view_session", get: (*Admin).sessions, post: (*Admin).endSessions},
 

@@ -137,5 +137,5 @@ func (a *Admin) endUserSessions(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return v.done(userPath(v.id, "change"), "ended")
+	return v.done(userPath(v.id, "change")+v.kept().Query(), "ended")
 }

@@ -16,6 +16,7 @@ import (
 
 // userForm is what the page of one user shows.
 type userForm struct {
+	Kept        kept
 	Card        *auth.UserCard
 	Hasher      string
 	Fields      fields // username, names, e-mail address
@@ -28,6 +29,7 @@ type userForm struct {
 	Own                                     bool
 	CanEdit, CanState, CanRights            bool
 	CanPassword, CanDelete, CanView, CanEnd bool
+	CanAdd, CanHistory                      bool
 	Sessions                                []sessionRow
 	MoreSessions                            bool
 }
@@ -67,12 +69,13 @@ func (a *Admin) userForm(v *visit) (*userForm, error) {
 	}
 	s := v.steward
 	f := &userForm{
-		Card: card, Hasher: password.Describe(card.Password), Own: card.ID == s.UserID(),
+		Kept: v.kept(), Card: card, Hasher: password.Describe(card.Password), Own: card.ID == s.UserID(),
 		CanEdit: s.MayTouch(&card.User), CanRights: s.MayChangeRights(&card.User),
 		CanView: s.Can("sessions.view_session"),
 		CanEnd:  s.Can("sessions.delete_session") && (s.IsSuperuser() || !card.IsSuperuser),
 	}
 	f.CanState = f.CanEdit && !f.Own
+	f.CanAdd, f.CanHistory = s.Can("auth.add_user"), s.Can("admin.view_logentry")
 	f.CanPassword = s.MaySetPassword(&card.User)
 	f.CanDelete = s.Can("auth.delete_user") && !f.Own && (s.IsSuperuser() || !card.IsSuperuser)
 	f.Fields = fields{
@@ -254,7 +257,7 @@ func (a *Admin) changeUser(v *visit) error {
 	if err != nil {
 		return a.show(v, http.StatusConflict, "user", f.Card.Username, f)
 	}
-	return v.done(userPath(v.id, "change"), "saved")
+	return v.saved("auth/user/", userPath(v.id, "change"), "saved")
 }
 
 func ifNot(wrong bool, otherwise, err error) error {
@@ -362,6 +365,9 @@ func (a *Admin) addUser(v *visit) error {
 	case err != nil:
 		return err
 	default:
+		if v.ticked("_addanother") {
+			return v.done(Root+"auth/user/add/", "added")
+		}
 		return v.done(userPath(user.ID, "change"), "added")
 	}
 	return a.showAddUser(v, http.StatusUnprocessableEntity, f)

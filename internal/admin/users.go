@@ -32,13 +32,14 @@ type userList struct {
 
 	First, Next, Previous string // URLs, "" for none
 	CanAdd, CanChange     bool
-	CanEnd                bool
+	CanEnd, CanDelete     bool
+	Kept                  kept // for the links to users
 	Problem               string
 }
 
 type userRow struct {
 	auth.User
-	Hasher string
+	Name, Hasher string
 }
 
 // column is a head of the table; a click sorts by it.
@@ -86,6 +87,7 @@ func (a *Admin) showUsers(v *visit, status int, problem string) error {
 		Open:   slices.ContainsFunc(userFilters, func(name string) bool { return query.Get(name) != "" }),
 		First:  with(query, "place", ""),
 		CanAdd: v.steward.Can("auth.add_user"), CanChange: v.steward.Can("auth.change_user"), CanEnd: v.steward.Can("sessions.delete_session"),
+		CanDelete: v.steward.Can("auth.delete_user"), Kept: keep(query),
 	}
 	shown.Filtered = shown.Open || query.Get("q") != ""
 	if page.Next != "" {
@@ -100,7 +102,7 @@ func (a *Admin) showUsers(v *visit, status int, problem string) error {
 	}
 	for i := range page.Users {
 		u := page.Users[i]
-		shown.Rows = append(shown.Rows, userRow{User: u, Hasher: password.Describe(u.Password)})
+		shown.Rows = append(shown.Rows, userRow{User: u, Name: strings.TrimSpace(u.FirstName + " " + u.LastName), Hasher: password.Describe(u.Password)})
 	}
 	for _, s := range userSorts {
 		shown.Columns = append(shown.Columns, sortable(query, s.name, s.text))
@@ -205,6 +207,8 @@ func (a *Admin) bulk(v *visit) error {
 	case "deactivate":
 		did = "deactivated"
 		_, err = v.steward.SetActive(ctx, ids, false)
+	case "delete":
+		return a.deleteUsers(v, list, ids)
 	case "end":
 		did = "ended"
 		_, err = v.steward.EndSessionsOf(ctx, ids)

@@ -66,6 +66,8 @@ type AuditEntry struct {
 type AuditFilter struct {
 	Act      Act
 	User     string // the actor's or the target's name, exactly
+	UserID   int64  // the user that it was done to
+	GroupID  int64  // the group that it was done to
 	Address  netip.Addr
 	Source   string
 	From, To time.Time // from inclusive, to exclusive

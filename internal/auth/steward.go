@@ -206,17 +206,26 @@ func (s *Steward) DeleteUser(ctx context.Context, id int64) error {
 	if err := s.need("auth.delete_user"); err != nil {
 		return err
 	}
-	if id == s.user.ID {
-		return ErrOwnAccount
-	}
 	user, err := s.realm.users.UserByID(ctx, id)
 	if err != nil {
 		return fmt.Errorf("delete a user: %w", err)
 	}
-	if user.IsSuperuser && !s.IsSuperuser() {
-		return ErrSuperuser
+	if err := s.MayDelete(user); err != nil {
+		return err
 	}
 	return s.realm.DeleteUser(ctx, user.Username)
+}
+
+// MayDelete says what speaks against the steward's deleting that user: nil,
+// ErrNotAllowed, ErrOwnAccount or ErrSuperuser.
+func (s *Steward) MayDelete(u *User) error {
+	switch {
+	case u.ID == s.user.ID:
+		return ErrOwnAccount
+	case u.IsSuperuser && !s.IsSuperuser():
+		return ErrSuperuser
+	}
+	return s.need("auth.delete_user")
 }
 
 // SetActive lets users in, or shuts them out and ends their sessions. It says

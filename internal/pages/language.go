@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"path"
+	"regexp"
+	"strconv"
 	"strings"
 
 	"golang.org/x/text/feature/plural"
@@ -124,15 +126,27 @@ func (l *Language) Tag() string { return l.tag.String() }
 // Text returns an English text in the language, with its arguments as
 // fmt.Sprintf formats them; numbers as people of that language write them. A
 // text that the language lacks stays as it is.
+//
+// Without arguments, a text that was put together elsewhere, such as "at least
+// 12 characters", is found as the one with %d in place of its number.
 func (l *Language) Text(english string, args ...any) string {
-	if len(args) == 0 {
-		if text, ok := l.texts[english]; ok {
-			return text
-		}
-		return english
+	if len(args) > 0 {
+		return l.printer.Sprintf(english, args...)
 	}
-	return l.printer.Sprintf(english, args...)
+	if text, ok := l.texts[english]; ok {
+		return text
+	}
+	if at := aNumber.FindStringIndex(english); at != nil {
+		pattern := english[:at[0]] + "%d" + english[at[1]:]
+		n, err := strconv.Atoi(english[at[0]:at[1]])
+		if _, ok := l.texts[pattern]; ok && err == nil {
+			return l.printer.Sprintf(pattern, n)
+		}
+	}
+	return english
 }
+
+var aNumber = regexp.MustCompile(`[0-9]+`)
 
 // Number writes a number as people of that language do.
 func (l *Language) Number(n any) string { return l.printer.Sprint(n) }

@@ -272,7 +272,7 @@ func migrationSteps() ([]Migration, error) {
 	return steps, nil
 }
 
-var gooseMarks = strings.NewReplacer("-- +goose Up\n", "", "-- +goose StatementBegin\n", "", "-- +goose StatementEnd\n", "")
+var gooseMarks = strings.NewReplacer("-- +goose NO TRANSACTION\n", "", "-- +goose Up\n", "", "-- +goose StatementBegin\n", "", "-- +goose StatementEnd\n", "")
 
 // neededTables are those that the statements of this room name.
 var neededTables = []string{

@@ -92,6 +92,12 @@ func (s *Store) selectAudit(ctx context.Context, f *auth.AuditFilter, userColumn
 	if f.Act != "" {
 		where("act =", string(f.Act))
 	}
+	if f.UserID != 0 {
+		where("target_id <> 0 and act not like 'group%' and target_id =", f.UserID)
+	}
+	if f.GroupID != 0 {
+		where("target_id <> 0 and act like 'group%' and target_id =", f.GroupID)
+	}
 	if f.Address.IsValid() {
 		where("address <> '' and address =", addressText(f.Address))
 	}

@@ -225,7 +225,7 @@ func TestMigrateTakesEachStepOnce(t *testing.T) {
 }
 
 // everyStep are the names of all steps of the schema.
-const everyStep = "00001_django_tables 00002_postern_session 00003_audit 00004_roster 00005_node"
+const everyStep = "00001_django_tables 00002_postern_session 00003_audit 00004_roster 00005_node 00006_history"
 
 func names(steps []Migration) string {
 	all := make([]string, len(steps))

@@ -40,10 +40,14 @@ func (h *home) read(t *testing.T, f auth.AuditFilter) (all []auth.AuditEntry) {
 	return nil
 }
 
+func anyAct(random *rand.Rand) auth.Act {
+	return []auth.Act{auth.ActLoginFailed, auth.ActUserChanged, auth.ActGroupChanged}[random.IntN(3)]
+}
+
 // anyEntry makes an entry that differs from the others.
 func anyEntry(random *rand.Rand, n int) auth.AuditEntry {
 	e := auth.AuditEntry{
-		At: epoch.Add(time.Duration(n) * time.Minute), Act: auth.Acts[random.IntN(3)],
+		At: epoch.Add(time.Duration(n) * time.Minute), Act: anyAct(random),
 		Source:    []string{auth.SourceAPI, auth.SourceAdmin}[random.IntN(2)],
 		UserAgent: fmt.Sprint("agent/", n),
 	}
@@ -60,7 +64,9 @@ func anyEntry(random *rand.Rand, n int) auth.AuditEntry {
 }
 
 func isSelected(f *auth.AuditFilter, e *auth.AuditEntry) bool {
-	return (f.Act == "" || f.Act == e.Act) && (f.User == "" || f.User == e.ActorName || f.User == e.TargetName) &&
+	group := strings.HasPrefix(string(e.Act), "group")
+	return (f.UserID == 0 || !group && f.UserID == e.TargetID) && (f.GroupID == 0 || group && f.GroupID == e.TargetID) &&
+		(f.Act == "" || f.Act == e.Act) && (f.User == "" || f.User == e.ActorName || f.User == e.TargetName) &&
 		(!f.Address.IsValid() || f.Address == e.Address) && (f.Source == "" || f.Source == e.Source) &&
 		(f.From.IsZero() || !e.At.Before(f.From)) && (f.To.IsZero() || e.At.Before(f.To))
 }
@@ -86,13 +92,19 @@ var audits = []contract{
 		for range 40 {
 			f := auth.AuditFilter{Limit: 1 + random.IntN(20)}
 			if random.IntN(3) == 0 {
-				f.Act = auth.Acts[random.IntN(4)]
+				f.Act = anyAct(random)
 			}
 			if random.IntN(2) == 0 {
 				f.User = fmt.Sprint("user", random.IntN(5))
 			}
 			if random.IntN(3) == 0 {
 				f.Address = netip.AddrFrom4([4]byte{192, 0, 2, byte(random.IntN(3))})
+			}
+			switch random.IntN(4) {
+			case 0:
+				f.UserID = 1 + random.Int64N(4)
+			case 1:
+				f.GroupID = 1 + random.Int64N(4)
 			}
 			if random.IntN(3) == 0 {
 				f.Source = auth.SourceAdmin

@@ -20,6 +20,7 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 )
@@ -30,30 +31,65 @@ const patience = 30 * time.Second
 // Browser is a running Chromium.
 type Browser struct{ ctx context.Context }
 
-// Start starts a browser that ends with the test.
+// shared is the one Chromium of a test program: each tab has cookies of its
+// own, and starting one costs more than most tests.
+var shared struct {
+	mu      sync.Mutex
+	browser *Browser
+	stop    func()
+}
+
+// End ends the browser, if a test has started it; for TestMain.
+func End() {
+	shared.mu.Lock()
+	defer shared.mu.Unlock()
+	if shared.browser != nil {
+		shared.stop()
+	}
+}
+
+// Start returns the browser, which the first test starts, and End ends.
 func Start(t testing.TB) *Browser {
+	t.Helper()
+	shared.mu.Lock()
+	defer shared.mu.Unlock()
+	if shared.browser == nil {
+		shared.browser, shared.stop = start(t)
+	}
+	return shared.browser
+}
+
+func start(t testing.TB) (browser *Browser, stop func()) {
 	t.Helper()
 	program, err := exec.LookPath("chromium")
 	if err != nil {
 		t.Fatal("this test needs Chromium: install Debian's package chromium (make test does), or put the program chromium on the path")
 	}
-	allocator, stop := chromedp.NewExecAllocator(context.Background(),
+	folder, err := os.MkdirTemp("", "postern-chromium-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	allocator, end := chromedp.NewExecAllocator(context.Background(),
 		chromedp.ExecPath(program), chromedp.Headless, chromedp.DisableGPU, chromedp.NoSandbox, chromedp.NoFirstRun,
 		chromedp.NoDefaultBrowserCheck, chromedp.WindowSize(1200, 900),
 		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("disable-renderer-backgrounding", true), chromedp.Flag("disable-backgrounding-occluded-windows", true),
+		chromedp.Flag("disable-background-timer-throttling", true), // tests run side by side
 		chromedp.Flag("disable-sync", true), chromedp.Flag("disable-quic", true), chromedp.Flag("disable-dev-shm-usage", true),
-		chromedp.UserDataDir(t.TempDir()),
+		chromedp.UserDataDir(folder),
 	)
 	ctx, cancel := chromedp.NewContext(allocator)
-	t.Cleanup(func() {
+	stop = func() {
 		_ = chromedp.Cancel(ctx)
 		cancel()
-		stop()
-	})
+		end()
+		_ = os.RemoveAll(folder)
+	}
 	if err := chromedp.Do(ctx); err != nil {
+		stop()
 		t.Fatalf("start Chromium: %v", err)
 	}
-	return &Browser{ctx: ctx}
+	return &Browser{ctx: ctx}, stop
 }
 
 // Tab is one page of a person of its own: tabs share no cookies.
@@ -291,7 +327,11 @@ func (p *Tab) Look(scheme string, width int64) {
 	p.do(chromedp.EmulateViewport(width, 900))
 }
 
-// Screenshot keeps a picture of the whole page as NAME.png in the folder that
+// tallest is how much of a page's height a picture shows, in CSS pixels: a
+// list goes on as it begins.
+const tallest = 2000
+
+// Screenshot keeps a picture of the page as NAME.png in the folder that
 // POSTERN_SCREENSHOTS names; without it none is made.
 func (p *Tab) Screenshot(name string) {
 	p.t.Helper()
@@ -301,12 +341,17 @@ func (p *Tab) Screenshot(name string) {
 	}
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
-	picture, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+	size := Eval[[2]float64](p, "[document.documentElement.clientWidth, document.documentElement.scrollHeight]")
+	yes := true
+	picture, err := chromedp.Call(ctx, page.CaptureScreenshot, page.CaptureScreenshotParams{
+		Format: page.CaptureScreenshotFormatPng, CaptureBeyondViewport: &yes, OptimizeForSpeed: &yes,
+		Clip: &page.Viewport{Width: size[0], Height: min(size[1], tallest), Scale: 1},
+	})
 	if err == nil {
 		err = os.MkdirAll(folder, 0o755)
 	}
 	if err == nil {
-		err = os.WriteFile(filepath.Join(folder, name+".png"), picture, 0o644)
+		err = os.WriteFile(filepath.Join(folder, name+".png"), picture.Data, 0o644)
 	}
 	if err != nil {
 		p.t.Fatalf("screenshot %s: %v", name, err)
@@ -328,12 +373,28 @@ type finding struct {
 	} `json:"nodes"`
 }
 
+const (
+	// everyRule is WCAG 2.2 AA and axe's best practices.
+	everyRule = `['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']`
+	// colourRules are what can differ between light and dark: the stylesheet
+	// changes colours between them, and nothing else.
+	colourRules = `{type: 'rule', values: ['color-contrast', 'link-in-text-block']}`
+)
+
 // Accessible fails the test if axe finds anything against WCAG 2.2 AA or its
 // best practices on the page as it is now.
 func (p *Tab) Accessible() {
 	p.t.Helper()
-	Eval[bool](p, axe+"; true")
-	found := Eval[string](p, `axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']}).then(r => JSON.stringify(r.violations))`)
+	p.findNothing(everyRule)
+}
+
+// findNothing fails the test if axe finds anything against the rules.
+func (p *Tab) findNothing(rules string) {
+	p.t.Helper()
+	if !Eval[bool](p, "'axe' in window") {
+		Eval[bool](p, axe+"; true")
+	}
+	found := Eval[string](p, `axe.run(document, {resultTypes: ['violations'], runOnly: `+rules+`}).then(r => JSON.stringify(r.violations))`)
 	var violations []finding
 	if err := json.Unmarshal([]byte(found), &violations); err != nil {
 		p.t.Fatalf("what axe says: %v", err)
@@ -345,21 +406,48 @@ func (p *Tab) Accessible() {
 	}
 }
 
-// Inspect looks at the page as a whole: it is accessible in light and dark, it
-// fits a phone without scrolling sideways, and a picture is kept of each.
+// wide lists what scrolls sideways on the page, "" for nothing.
+const wide = `[document.documentElement, ...document.querySelectorAll('main *')]
+	.filter(e => e.scrollWidth > e.clientWidth + 1 && (e === document.documentElement || ['auto', 'scroll'].includes(getComputedStyle(e).overflowX)))
+	.map(e => e.tagName + '.' + e.className + ' by ' + (e.scrollWidth - e.clientWidth)).join(', ')`
+
+// Inspect looks at the page as a whole: it is accessible in light and dark, a
+// phone and a zoom of 200 % show all of it without scrolling sideways, nor is
+// anything on it cut off, and a picture is kept of each.
 func (p *Tab) Inspect(name string) {
 	p.t.Helper()
-	for _, scheme := range []string{"light", "dark"} {
-		p.Look(scheme, 1200)
-		p.Accessible()
-		p.Screenshot(name + "-" + scheme)
-	}
-	p.Look("light", 320)
-	if over := Eval[int](p, "document.documentElement.scrollWidth - document.documentElement.clientWidth"); over > 0 {
-		p.t.Errorf("%s: at 320 pixels the page is %d wider than the screen", p.Path(), over)
-	}
-	p.Screenshot(name + "-narrow")
 	p.Look("light", 1200)
+	p.Accessible()
+	p.Screenshot(name + "-light")
+	p.Look("dark", 1200)
+	p.findNothing(colourRules)
+	p.Screenshot(name + "-dark")
+	p.Fits(name + "-narrow")
+	p.Look("light", 1200)
+}
+
+// Fits fails the test if anything on the page has to be scrolled sideways at a
+// zoom of 200 % or on a phone, and keeps a picture of the phone.
+func (p *Tab) Fits(name string) {
+	p.t.Helper()
+	for _, width := range []int64{600, 320} {
+		p.Look("light", width)
+		if over := Eval[string](p, wide); over != "" {
+			p.t.Errorf("%s: at %d pixels one has to scroll sideways: %s", p.Path(), width, over)
+		}
+	}
+	p.Screenshot(name)
+}
+
+// Speak has the browser ask for pages in a language.
+func (p *Tab) Speak(tag string) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	_, err := chromedp.Call(ctx, network.SetExtraHTTPHeaders, network.SetExtraHTTPHeadersParams{Headers: network.Headers{"Accept-Language": tag}})
+	if err != nil {
+		p.fail(err)
+	}
 }
 
 func quote(s string) string {
