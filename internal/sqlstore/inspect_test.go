@@ -41,8 +41,8 @@ func TestInspectingFindsWhatOpeningWould(t *testing.T) {
 		problem string // part of it
 	}{
 		"migrated":   {migrated, true, 0, ""},
-		"no file":    {func(*testing.T, string) {}, false, 5, ""},
-		"empty file": {func(t *testing.T, path string) { run(t, path, "vacuum") }, true, 5, ""},
+		"no file":    {func(*testing.T, string) {}, false, 6, ""},
+		"empty file": {func(t *testing.T, path string) { run(t, path, "vacuum") }, true, 6, ""},
 		"a table of another shape": {func(t *testing.T, path string) {
 			migrated(t, path)
 			run(t, path, "alter table postern_session drop column user_agent")
