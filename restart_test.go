@@ -131,6 +131,7 @@ func (b *balanced) do(method, path, body string, headers ...string) (int, string
 // while clients log in, check and log out behind a balancer that asks nodes
 // whether they are ready.
 func TestARollingRestartFailsNoRequest(t *testing.T) {
+	t.Parallel() // it waits for delays most of the time
 	onEachEngine(t, func(t *testing.T, e *engine) { rollingRestart(t, e, 500*time.Millisecond, watch) })
 }
 
@@ -138,6 +139,7 @@ func TestARollingRestartFailsNoRequest(t *testing.T) {
 // other node when a connection is refused. It may wait for the refusal for a
 // second, and its idle connection to the other node must outlive that.
 func TestARollingRestartFailsNoRequestOfAClientThatAsksNobody(t *testing.T) {
+	t.Parallel()
 	rollingRestart(t, engines["PostgreSQL"](t), 1500*time.Millisecond, func(_ *fixedNode, ready, _ *atomic.Bool) { ready.Store(true) })
 }
 
