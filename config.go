@@ -22,8 +22,13 @@ type Config struct {
 	// DatabaseListen is the same PostgreSQL database without the pooler, for
 	// the one connection that listens for news. Default: Database.
 	DatabaseListen string
+	// DatabaseReplica is a hot standby of the PostgreSQL database, which
+	// session checks read before they ask Database; several hosts may be
+	// named, of which the first that answers is used. What it is too far
+	// behind for is read from Database. Default: none.
+	DatabaseReplica string
 	// DatabaseConnections is how many connections to PostgreSQL are opened at
-	// most, beside the one that listens. Default: four for each processor, at
+	// most, beside the one that listens, and as many to DatabaseReplica. Default: four for each processor, at
 	// least eight.
 	DatabaseConnections int
 	// SessionStore is a Redis or Valkey, version 7 or newer, where sessions

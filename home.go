@@ -46,6 +46,15 @@ type sessionHome interface {
 type stores struct {
 	database home
 	sessions sessionHome // nil: in the database, too
+	replica  replica     // nil: none
+}
+
+// replica is a copy of the database, or of its users, that session checks ask
+// first.
+type replica interface {
+	auth.Replica
+	// CheckReplica says why it is not asked now.
+	CheckReplica(context.Context) error
 }
 
 // openStores opens and migrates, or looks whether all is there.
@@ -55,6 +64,9 @@ func openStores(ctx context.Context, c Config, memory *recall.Memory, i *instrum
 		return nil, err
 	}
 	s := &stores{database: database}
+	if c.DatabaseReplica != "" {
+		s.replica = database.(postgresHome) // as Config.Validate demands
+	}
 	if c.NoMigrate {
 		err = database.Ready(ctx)
 	} else {
@@ -82,8 +94,23 @@ func (s *stores) openSessions(ctx context.Context, c Config, memory *recall.Memo
 		return err
 	}
 	s.sessions = store
+	if s.replica != nil {
+		s.replica = usersReplica{store, s.database.(postgresHome)}
+	}
 	return nil
 }
+
+// usersReplica is the replica when the sessions are elsewhere.
+type usersReplica struct {
+	sessions *redisstore.Store
+	users    postgresHome
+}
+
+func (r usersReplica) ReplicaIdentity(ctx context.Context, id auth.SessionID) *auth.Identity {
+	return r.sessions.IdentityWith(ctx, id, r.users.ReplicaUser)
+}
+
+func (r usersReplica) CheckReplica(ctx context.Context) error { return r.users.CheckReplica(ctx) }
 
 func (s *stores) ofSessions() auth.SessionStore {
 	if s.sessions != nil {
@@ -197,7 +224,7 @@ func openHome(ctx context.Context, c Config, memory *recall.Memory, i *instrumen
 }
 
 func openPostgres(ctx context.Context, c Config, memory *recall.Memory, i *instruments) (home, error) {
-	o := pgstore.Options{ListenURL: c.DatabaseListen, MaxConns: c.DatabaseConnections, Now: c.Now, Log: c.Log}
+	o := pgstore.Options{ListenURL: c.DatabaseListen, ReplicaURL: c.DatabaseReplica, MaxConns: c.DatabaseConnections, Now: c.Now, Log: c.Log}
 	if memory != nil {
 		o.News, o.Heartbeat = memory.Hear, memory.Listen("database")
 	}
@@ -231,6 +258,13 @@ func databaseMistakes(c *Config) mistakes {
 			err = errors.New("is of use only when POSTERN_DATABASE_URL is a PostgreSQL database; leave it out")
 		}
 		check("POSTERN_DATABASE_LISTEN", c.DatabaseListen, err)
+	}
+	if c.DatabaseReplica != "" {
+		err := pgstore.CheckReplicaURL(c.DatabaseReplica)
+		if err == nil && !isPostgres(c.Database) {
+			err = errors.New("is of use only when POSTERN_DATABASE_URL is a PostgreSQL database; leave it out")
+		}
+		check("POSTERN_DATABASE_REPLICA", c.DatabaseReplica, err)
 	}
 	if c.SessionStore != "" {
 		check("POSTERN_SESSION_STORE", c.SessionStore, redisstore.CheckURL(c.SessionStore))

@@ -106,6 +106,9 @@ func (d *Directory) checks() []ops.Check {
 	if d.stores.sessions != nil {
 		checks = append(checks, ops.Check{Name: "session store", Run: d.stores.sessions.Ping})
 	}
+	if d.stores.replica != nil {
+		checks = append(checks, ops.Check{Name: "replica", Run: d.stores.replica.CheckReplica, Advisory: true})
+	}
 	if d.memory == nil {
 		return checks
 	}

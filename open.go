@@ -184,6 +184,9 @@ func openDirectory(ctx context.Context, c Config, i *instruments) (*Directory, e
 		Answer:    api.UserAnswer,
 		Now:       c.Now, Rand: c.Rand, Log: c.Log,
 	}
+	if stores.replica != nil {
+		o.Replica = stores.replica
+	}
 	if memory != nil {
 		o.Memory = memory
 	}

@@ -41,19 +41,26 @@ func (r *Realm) Check(ctx context.Context, key string) (Checked, error) {
 	return r.use(known, now, err)
 }
 
-// read asks the store who holds a session.
+// read asks the store who holds a session. What a replica says counts only if
+// it is yes: it may lack the session just made, or the sign of life just noted.
 func (r *Realm) read(ctx context.Context, id SessionID, now time.Time) (*Known, error) {
+	if r.replica != nil {
+		if identity := r.replica.ReplicaIdentity(ctx, id); identity != nil && r.isLive(identity, now) {
+			return r.know(identity), nil
+		}
+	}
 	identity, err := r.sessions.Identity(ctx, id)
 	if err != nil {
 		return nil, fmt.Errorf("check a session: %w", err)
 	}
-	if !identity.User.IsActive || r.policy.Ended(&identity.Session, now) {
-		return nil, ErrNoSession
-	}
-	if !r.isBound(&identity.Session, identity.User.Password) {
+	if !r.isLive(identity, now) {
 		return nil, ErrNoSession
 	}
 	return r.know(identity), nil
+}
+
+func (r *Realm) isLive(i *Identity, now time.Time) bool {
+	return i.User.IsActive && !r.policy.Ended(&i.Session, now) && r.isBound(&i.Session, i.User.Password)
 }
 
 // isBound reports whether the session was opened with that (encoded) password,

@@ -18,6 +18,8 @@ import (
 type Options struct {
 	Users    UserStore
 	Sessions SessionStore
+	// Replica, if set, is asked before Sessions who holds a session.
+	Replica Replica
 	// What an administrator asks of the same stores; needed for Steward only.
 	Roster        Roster
 	Groups        GroupStore
@@ -57,6 +59,7 @@ type Options struct {
 type Realm struct {
 	users         UserStore
 	sessions      SessionStore
+	replica       Replica // nil: none
 	roster        Roster
 	groups        GroupStore
 	sessionRoster SessionRoster
@@ -98,7 +101,7 @@ func New(ctx context.Context, o Options) (*Realm, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	r := &Realm{
-		users: o.Users, sessions: o.Sessions,
+		users: o.Users, sessions: o.Sessions, replica: o.Replica,
 		roster: o.Roster, groups: o.Groups, sessionRoster: o.SessionRoster,
 		audit: o.Audit, auditAge: o.AuditAge,
 		hashing: o.Hashing, gate: o.Gate,

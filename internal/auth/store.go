@@ -46,6 +46,15 @@ type SessionStore interface {
 	Sessions(ctx context.Context, f SessionFilter) ([]Session, error)
 }
 
+// Replica is a copy of the session store that takes reads off it.
+type Replica interface {
+	// ReplicaIdentity is SessionStore.Identity as of a moment that is late
+	// enough: no write is missing whose news was told before the call, nor one
+	// that is older than half a second. It returns nil when the replica can't
+	// vouch for that, or knows of no such session: then the store is asked.
+	ReplicaIdentity(ctx context.Context, id SessionID) *Identity
+}
+
 // Sweeper is a SessionStore that keeps expired sessions until they are swept.
 type Sweeper interface {
 	// Sweep removes at most limit sessions that expired before now, were last

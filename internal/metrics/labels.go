@@ -17,7 +17,7 @@ var (
 const commitOperation = "commit"
 
 // DatabaseOperations is what the label "operation" may be.
-var DatabaseOperations = []string{"read", "list", commitOperation}
+var DatabaseOperations = []string{"read", "replica", "list", commitOperation}
 
 const (
 	other = "other" // any route, method or status that is not on the lists

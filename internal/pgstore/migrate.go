@@ -278,7 +278,7 @@ var gooseMarks = strings.NewReplacer("-- +goose NO TRANSACTION\n", "", "-- +goos
 var neededTables = []string{
 	"auth_user", "auth_user_groups", "auth_user_user_permissions", "postern_session",
 	"auth_group", "auth_group_permissions", "auth_permission", "django_content_type",
-	"postern_audit", "postern_node",
+	"postern_audit", "postern_node", "postern_timeline",
 }
 
 // statements are all that the store runs once it is migrated, for Ready to
@@ -302,6 +302,7 @@ var statements = []string{
 	reportNode, deleteSilentNodes, deleteNode, selectNodes,
 	insertAudit, selectAudit, countAudit, sweepAudit,
 	sweepExpired, sweepIdle, sweepOrphans,
+	makeMark, insertToken, selectToken,
 }
 
 // Ready reports whether the database has the tables that the store needs, in

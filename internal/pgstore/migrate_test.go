@@ -113,13 +113,13 @@ func TestNobodyMigratesWhileAnotherProcessDoes(t *testing.T) {
 func TestReadySaysWhatIsMissing(t *testing.T) {
 	url := pgtest.Database(t)
 	s := openMigrated(t, url, Options{})
-	pgtest.Exec(t, url, "drop table postern_node")
+	pgtest.Exec(t, url, "drop table postern_node, postern_timeline")
 	pgtest.Exec(t, url, "delete from postern_migration where version_id >= 6")
 	err := s.Ready(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "postern_node") || !strings.Contains(err.Error(), "run postern migrate") {
 		t.Errorf("Ready = %v", err)
 	}
-	if steps, err := s.Migrate(t.Context()); err != nil || names(steps) != "00006_node 00007_history" {
+	if steps, err := s.Migrate(t.Context()); err != nil || names(steps) != "00006_node 00007_history 00008_timeline" {
 		t.Errorf("Migrate = %q, %v", names(steps), err)
 	}
 	if err := s.Ready(t.Context()); err != nil {

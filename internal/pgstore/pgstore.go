@@ -41,6 +41,10 @@ type Options struct {
 	// ListenURL is the database without a pooler in between, for the
 	// connection that listens for news; default the URL of the store itself.
 	ListenURL string
+	// ReplicaURL is a standby of the database, for reads that need not be as
+	// new as can be; with several hosts it is the first that answers.
+	// Default: none.
+	ReplicaURL string
 	// News, if set, is told of each write that ends sessions or changes users:
 	// of this store's after the commit and before it is acknowledged, of
 	// others' when it is heard.
@@ -50,7 +54,8 @@ type Options struct {
 	// the news can't be heard, it is not called.
 	Heartbeat func(began time.Time)
 	// Observe, if set, is told how long the database took for an operation:
-	// "read" (of one row), "list" or "commit"; writes is 1.
+	// "read" (of one row), "replica" (the same, of the replica), "list" or
+	// "commit"; writes is 1.
 	Observe func(operation string, writes int, took time.Duration)
 	// Now is the clock of Heartbeat; default time.Now.
 	Now func() time.Time
@@ -63,10 +68,11 @@ const defaultWait = 5 * time.Second
 
 // Store holds users and sessions in one database. Safe for concurrent use.
 type Store struct {
-	pool  *pgxpool.Pool
-	name  string // the database, for errors: without credentials
-	o     Options
-	reach reach
+	pool    *pgxpool.Pool
+	replica *replica // nil: none
+	name    string   // the database, for errors: without credentials
+	o       Options
+	reach   reach
 
 	renewing sync.Mutex
 	renewed  time.Time
@@ -99,8 +105,18 @@ func Open(ctx context.Context, url string, o Options) (*Store, error) {
 		s.pool.Close()
 		return nil, explain(s.name, err)
 	}
+	if o.ReplicaURL != "" {
+		if err := s.openReplica(ctx); err != nil {
+			s.pool.Close()
+			return nil, err
+		}
+		s.o.News = func(n auth.News) {
+			s.replica.hear()
+			o.News(n)
+		}
+	}
 	if err := s.listen(ctx, url); err != nil {
-		s.pool.Close()
+		s.closePools()
 		return nil, err
 	}
 	return s, nil
@@ -140,8 +156,15 @@ func (s *Store) Ping(ctx context.Context) error {
 func (s *Store) Close() error {
 	s.listening()
 	<-s.listened
-	s.pool.Close()
+	s.closePools()
 	return nil
+}
+
+func (s *Store) closePools() {
+	if s.replica != nil {
+		s.replica.close()
+	}
+	s.pool.Close()
 }
 
 // bounded gives an act a deadline if it has none.

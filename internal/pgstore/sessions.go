@@ -42,16 +42,7 @@ const selectIdentity = `select ` + userColumns + `, ` + sessionColumns + `
 // Identity implements auth.SessionStore.
 func (s *Store) Identity(ctx context.Context, id auth.SessionID) (*auth.Identity, error) {
 	var identity auth.Identity
-	err := s.row(ctx, selectIdentity, []any{id[:]}, func(row pgx.Row) error {
-		identity = auth.Identity{Session: auth.Session{ID: id}}
-		user, session := userRow{User: &identity.User}, sessionRow{Session: &identity.Session}
-		if err := row.Scan(append(user.fields(), session.fields()...)...); err != nil {
-			return err
-		}
-		user.finish()
-		session.finish()
-		return nil
-	})
+	err := s.row(ctx, selectIdentity, []any{id[:]}, identityInto(&identity, id))
 	if isNoRow(err) {
 		return nil, auth.ErrNoSession
 	}
@@ -59,6 +50,20 @@ func (s *Store) Identity(ctx context.Context, id auth.SessionID) (*auth.Identity
 		return nil, fmt.Errorf("load session: %w", err)
 	}
 	return &identity, nil
+}
+
+// identityInto scans what selectIdentity reads.
+func identityInto(identity *auth.Identity, id auth.SessionID) func(pgx.Row) error {
+	return func(row pgx.Row) error {
+		*identity = auth.Identity{Session: auth.Session{ID: id}}
+		user, session := userRow{User: &identity.User}, sessionRow{Session: &identity.Session}
+		if err := row.Scan(append(user.fields(), session.fields()...)...); err != nil {
+			return err
+		}
+		user.finish()
+		session.finish()
+		return nil
+	}
 }
 
 const (

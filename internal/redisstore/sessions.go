@@ -34,6 +34,20 @@ func (s *Store) Identity(ctx context.Context, id auth.SessionID) (*auth.Identity
 	return &auth.Identity{User: *user, Session: session}, nil
 }
 
+// IdentityWith is Identity with the user from elsewhere: nil if there is no
+// such session, or if user returns nil, or when the store can't tell.
+func (s *Store) IdentityWith(ctx context.Context, id auth.SessionID, user func(context.Context, int64) *auth.User) *auth.Identity {
+	session, err := s.session(ctx, id)
+	if err != nil {
+		return nil
+	}
+	u := user(ctx, session.UserID)
+	if u == nil {
+		return nil
+	}
+	return &auth.Identity{User: *u, Session: session}
+}
+
 func (s *Store) session(ctx context.Context, id auth.SessionID) (auth.Session, error) {
 	defer s.since(time.Now(), "read")
 	ctx, cancel := s.bounded(ctx)
