@@ -33,6 +33,7 @@ fuzz: ## run each fuzz target for FUZZTIME (5s)
 	@GO="$(GO)" FUZZTIME="$(FUZZTIME)" ./scripts/fuzz
 
 bench: build ## compare the binary with its baselines, write docs/benchmarks.md (BENCHFLAGS=-help tells more)
+	@./scripts/prepare servers
 	@programs="$$(mktemp -d)" && trap 'rm -rf "$$programs"' EXIT && \
 	CGO_ENABLED=0 $(GO) build -trimpath -o "$$programs/" ./bench ./bench/empty ./bench/hash && \
 	"$$programs/bench" -postern ./postern -out docs $(BENCHFLAGS)

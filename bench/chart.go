@@ -57,11 +57,12 @@ type bar struct {
 
 // chart is docs/benchmarks.svg: what should be high above what should be low.
 // What should be low is drawn as a share of its limit, for its units differ.
+// What has no target is not drawn.
 func (r report) chart() string {
 	high := panel{title: "At least: ratio to the baseline, higher is better; the mark is the target"}
 	low := panel{title: "At most: share of the limit, lower is better; the mark is the limit"}
 	for _, f := range r.figures {
-		if f.failure != nil || len(f.rounds) == 0 {
+		if f.failure != nil || len(f.rounds) == 0 || !f.hasGoal() {
 			continue
 		}
 		if f.atMost {

@@ -29,44 +29,70 @@ const (
 	ahead = time.Hour
 )
 
-// database is a file with users 0 to users-1, who have one session each. The
-// sessions of the users from fresh on count as just used until the run is
-// over: reading them writes no sign of life.
-type database struct {
-	path         string
-	users, fresh int
-	hashKiB      int // memory of a password's hash; 0 for the program's default
+// home is where users and sessions live.
+type home interface {
+	// environment is that of a server whose home it is.
+	environment() []string
 }
 
-// environment is that of a server on the database.
-func (d database) environment() []string {
+// settings are those of a server with the database at url. hashKiB is the
+// memory of a password's hash; 0 for the program's default.
+func settings(url string, hashKiB int) []string {
 	settings := []string{
 		"POSTERN_SECRET_KEY=" + secretKey,
-		"POSTERN_DATABASE_URL=sqlite:" + d.path,
+		"POSTERN_DATABASE_URL=" + url,
 		"POSTERN_ALLOWED_HOSTS=127.0.0.1",
 		"POSTERN_THROTTLE=off",
+		"POSTERN_DRAIN_DELAY=0", // nothing balances the load
 	}
-	if d.hashKiB > 0 {
-		settings = append(settings, "POSTERN_ARGON2_MEMORY_KIB="+strconv.Itoa(d.hashKiB))
+	if hashKiB > 0 {
+		settings = append(settings, "POSTERN_ARGON2_MEMORY_KIB="+strconv.Itoa(hashKiB))
 	}
 	return settings
 }
+
+// crowd is who is in a database: users 0 to users-1, and sessions 0 to
+// sessions-1, each that of the user of its number modulo users. The sessions
+// from fresh on count as just used until the run is over: reading them writes
+// no sign of life.
+type crowd struct{ users, sessions, fresh int }
+
+// userID is the id of the user of session n.
+func (c crowd) userID(n int) int { return firstID + n%c.users }
+
+// database is a file of SQLite.
+type database struct {
+	path string
+	crowd
+	agent   string // what the browsers call themselves, if not as in the session that is copied
+	hashKiB int
+}
+
+func (d database) environment() []string { return settings("sqlite:"+d.path, d.hashKiB) }
 
 // create lets the program make the database and register a user, and then
 // copies that user and the session. So the password's hash is made once, and
 // the formats of both are the program's own.
 func (d database) create(ctx context.Context, dir, program string) error {
+	if err := migrate(ctx, dir, program, d); err != nil {
+		return err
+	}
+	return d.fill(ctx)
+}
+
+// migrate lets the program make the tables and register a user.
+func migrate(ctx context.Context, dir, program string, h home) error {
 	migrate := exec.CommandContext(ctx, program, "migrate")
-	migrate.Env = d.environment()
+	migrate.Env = h.environment()
 	if output, err := migrate.CombinedOutput(); err != nil {
 		return fmt.Errorf("migrate: %w\n%s", err, output)
 	}
-	s, err := startServer(dir, program, []string{"serve"}, d.environment(), registrations("model")(nil))
+	s, err := startServer(dir, program, []string{"serve"}, h.environment(), registrations("model")(nil))
 	if err != nil {
 		return fmt.Errorf("register the first user: %w", err)
 	}
 	s.stop()
-	return d.fill(ctx)
+	return nil
 }
 
 // fill copies the only user and the only session.
@@ -87,7 +113,7 @@ func (d database) fill(ctx context.Context) (err error) {
 		statement(ctx, db, `pragma synchronous = off`),
 		statement(ctx, db, copyUser, d.users, firstID),
 		statement(ctx, db, makeSuperuser, firstID),
-		func() error { return d.copySession(ctx, db) },
+		func() error { return d.copySessions(ctx, db) },
 		statement(ctx, db, `pragma journal_mode = wal`),
 	} {
 		if err := step(); err != nil {
@@ -111,35 +137,38 @@ const (
 		select $2 + i, u.password, u.last_login, u.is_superuser, 'user' || ($2 + i), u.last_name,
 			'user' || ($2 + i) || '@example.com', u.is_staff, u.is_active, u.date_joined, u.first_name
 		from n, (select * from auth_user limit 1) u`
-	selectSession = `select auth_hash, created, expires, address, user_agent from postern_session limit 1`
-	copySessions  = `insert into postern_session (id, user_id, auth_hash, csrf_secret, created, last_seen, expires, address, user_agent) values `
+	selectSession  = `select auth_hash, created, expires, address, user_agent from postern_session limit 1`
+	insertSessions = `insert into postern_session (id, user_id, auth_hash, csrf_secret, created, last_seen, expires, address, user_agent) values `
 )
 
 // copyBatch is how many sessions share a statement.
 const copyBatch = 100
 
-func (d database) copySession(ctx context.Context, db *sql.DB) error {
+func (d database) copySessions(ctx context.Context, db *sql.DB) error {
 	var authHash, address, userAgent string
 	var created, expires int64
 	if err := db.QueryRowContext(ctx, selectSession).Scan(&authHash, &created, &expires, &address, &userAgent); err != nil {
 		return fmt.Errorf("read the first session: %w", err)
+	}
+	if d.agent != "" {
+		userAgent = d.agent
 	}
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = tx.Rollback() }()
-	for batch := range slices.Chunk(d.sessions(), copyBatch) {
+	for batch := range slices.Chunk(d.inOrder(), copyBatch) {
 		args := make([]any, 0, 9*len(batch))
 		for _, s := range batch {
 			seen := created
-			if s.user >= d.fresh {
+			if s.n >= d.fresh {
 				seen += ahead.Microseconds()
 			}
-			args = append(args, s.id[:], firstID+s.user, authHash, csrfSecret, created, seen, expires, address, userAgent)
+			args = append(args, s.id[:], d.userID(s.n), authHash, csrfSecret, created, seen, expires, address, userAgent)
 		}
 		values := strings.TrimSuffix(strings.Repeat("(?,?,?,?,?,?,?,?,?),", len(batch)), ",")
-		if _, err := tx.ExecContext(ctx, copySessions+values, args...); err != nil {
+		if _, err := tx.ExecContext(ctx, insertSessions+values, args...); err != nil {
 			return err
 		}
 	}
@@ -147,18 +176,18 @@ func (d database) copySession(ctx context.Context, db *sql.DB) error {
 }
 
 type session struct {
-	id   [sha256.Size]byte // of the key
-	user int
+	id [sha256.Size]byte // of the key
+	n  int
 }
 
-// sessions are those of all users in the order of their ids, in which the
-// table is filled ten times as fast.
-func (d database) sessions() []session {
-	all := make([]session, d.users)
+// inOrder returns the sessions in the order of their ids, in which the table
+// is filled ten times as fast.
+func (d database) inOrder() []session {
+	all := make([]session, d.sessions)
 	var key []byte
 	for i := range all {
 		key = appendKey(key[:0], i)
-		all[i] = session{id: sha256.Sum256(key), user: i}
+		all[i] = session{id: sha256.Sum256(key), n: i}
 	}
 	slices.SortFunc(all, func(a, b session) int { return bytes.Compare(a.id[:], b.id[:]) })
 	return all

@@ -18,6 +18,7 @@ func describe(ctx context.Context, program string, now time.Time) []fact {
 		{"date", now.UTC().Format(time.DateOnly)},
 		{"commit", commit(ctx)},
 		{"processor", fmt.Sprintf("%s, %d cores", processor(), processors)},
+		{"memory", memory()},
 		{"system", fmt.Sprintf("%s %s", runtime.GOOS, kernel())},
 	}
 	if load, ok := loadAverage(); ok {
@@ -75,6 +76,19 @@ func processor() string {
 		}
 	}
 	return runtime.GOARCH
+}
+
+// memory is how much the machine has, part of which keeps the databases' pages.
+func memory() string {
+	text, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return unknown
+	}
+	var kib float64
+	if _, err := fmt.Sscanf(string(text), "MemTotal: %f kB", &kib); err != nil {
+		return unknown
+	}
+	return fmt.Sprintf("%.0f GB", kib*1024/1e9)
 }
 
 // kernel is the kernel's version without what its builder appended.

@@ -25,7 +25,10 @@ const (
 const megabyte = 1e6
 
 // experiments are all there are, in the order of the table.
-func experiments() []experiment {
+func experiments(s scale) []experiment { return append(nodeExperiments(), storeExperiments(s)...) }
+
+// nodeExperiments measure one node, with its users and sessions in SQLite.
+func nodeExperiments() []experiment {
 	const checks, perSecond = "GET /api/user/, warm, 32 connections", "requests/s"
 	return []experiment{
 		{[]figure{{name: checks, against: emptyHandler, unit: perSecond, goal: 0.9}}, false, (*lab).warmChecks},
@@ -120,22 +123,22 @@ func (l *lab) coldChecks(ctx context.Context) ([][]round, error) {
 }
 
 func (l *lab) logins(ctx context.Context) ([][]round, error) {
-	return l.besideBareHash(ctx, func() script { return logins(l.few) })
+	return l.besideBareHash(ctx, l.small, func() script { return logins(l.few) })
 }
 
 func (l *lab) loginsBesideLibrary(ctx context.Context) ([][]round, error) {
-	return l.besideBareHash(ctx, func() script { return logins(l.few) }, "-library")
+	return l.besideBareHash(ctx, l.small, func() script { return logins(l.few) }, "-library")
 }
 
 func (l *lab) registering(ctx context.Context) ([][]round, error) {
-	return l.besideBareHash(ctx, func() script {
+	return l.besideBareHash(ctx, l.small, func() script {
 		l.registrations++
 		return registrations(fmt.Sprintf("new%d-", l.registrations))
 	})
 }
 
-func (l *lab) besideBareHash(ctx context.Context, newScript func() script, flags ...string) ([][]round, error) {
-	s, err := l.start(l.small)
+func (l *lab) besideBareHash(ctx context.Context, h home, newScript func() script, flags ...string) ([][]round, error) {
+	s, err := l.start(h)
 	if err != nil {
 		return nil, err
 	}

@@ -13,10 +13,10 @@ type round struct{ measured, baseline float64 }
 // figure is one line of the table.
 type figure struct {
 	name    string
-	against string // what the baseline is; "" for an absolute figure
-	unit    string // of what was measured
-	goal    float64
-	atMost  bool // whether goal is the most, not the least
+	against string  // what the baseline is; "" for an absolute figure
+	unit    string  // of what was measured
+	goal    float64 // 0 for none: the figure is there to be known
+	atMost  bool    // whether goal is the most, not the least
 	rounds  []round
 	failure error // why there is no figure
 }
@@ -42,6 +42,8 @@ func (f figure) measured() float64 {
 func (f figure) baseline() float64 {
 	return medianOf(f.rounds, func(r round) float64 { return r.baseline })
 }
+
+func (f figure) hasGoal() bool { return f.goal != 0 }
 
 // holds reports whether the median of the rounds reaches the goal.
 func (f figure) holds() bool {

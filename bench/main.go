@@ -104,12 +104,16 @@ func run(ctx context.Context, o order, out, progress io.Writer) error {
 	}
 	// Loops that wait for the network hold a place each.
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(processors + 2))
-	all := experiments()
+	lessGrown, err := o.fitDisk()
+	if err != nil {
+		return err
+	}
+	all := experiments(o.scale)
 	wanted := slices.DeleteFunc(slices.Clone(all), func(e experiment) bool { return !e.matches(o.only) })
 	if len(wanted) == 0 {
 		return fmt.Errorf("no figure matches %q", o.only)
 	}
-	environment := describe(ctx, o.postern, begin)
+	environment := append(describe(ctx, o.postern, begin), lessGrown...)
 	figures, err := measure(ctx, o, wanted, say)
 	if err != nil {
 		return err
@@ -125,6 +129,18 @@ func run(ctx context.Context, o order, out, progress io.Writer) error {
 	return r.err()
 }
 
+// fitDisk makes the largest database of PostgreSQL smaller, and says so, if
+// the disk has no room for it.
+func (o *order) fitDisk() ([]fact, error) {
+	const roomy, modest = 20e9, 1_000_000 // bytes, sessions
+	free, err := freeDisk(o.dir)
+	if err != nil || free >= roomy || o.scale.grown <= modest {
+		return nil, err
+	}
+	o.scale.grown = modest
+	return []fact{{"growth", fmt.Sprintf("to %s sessions only: %.0f GB of disk are free, and more takes %.0f", amount(modest), free/1e9, roomy/1e9)}}, nil
+}
+
 // measure makes the databases, in a folder that is gone when it returns, and
 // the experiments with them.
 func measure(ctx context.Context, o order, wanted []experiment, say func(string, ...any)) ([]figure, error) {
@@ -137,6 +153,7 @@ func measure(ctx context.Context, o order, wanted []experiment, say func(string,
 	if err != nil {
 		return nil, err
 	}
+	defer l.close()
 	if slices.ContainsFunc(wanted, func(e experiment) bool { return e.crowded }) {
 		say("making a database of %s users and sessions", amount(float64(l.large.users)))
 		if err := l.large.create(ctx, dir, o.postern); err != nil {

@@ -20,15 +20,18 @@ import (
 type scale struct {
 	few, many     int // users of the two databases
 	inUse         int // of the many
+	some, grown   int // sessions in the engines, and in the largest database of PostgreSQL
+	revocations   int // in a round
+	cuts          int // of the link over which a node hears news
 	rounds        int
 	warm, measure time.Duration
 	hashKiB       int // memory of a password's hash; 0 for the program's default
 }
 
 var (
-	fullScale = scale{few: 1000, many: 1_000_000, inUse: 100_000, rounds: 3, warm: time.Second, measure: 4 * time.Second}
+	fullScale = scale{few: 1000, many: 1_000_000, inUse: 100_000, some: 100_000, grown: 10_000_000, revocations: 200, cuts: 10, rounds: 3, warm: time.Second, measure: 4 * time.Second}
 	// Cheap hashes keep 64 logins at once in time on the busiest of machines.
-	shortScale = scale{few: 200, many: 4000, inUse: 1000, rounds: 1, warm: 50 * time.Millisecond, measure: 250 * time.Millisecond, hashKiB: 1024}
+	shortScale = scale{few: 200, many: 4000, inUse: 1000, some: 1000, grown: 2000, revocations: 5, cuts: 1, rounds: 1, warm: 50 * time.Millisecond, measure: 250 * time.Millisecond, hashKiB: 1024}
 )
 
 const (
@@ -47,6 +50,8 @@ type lab struct {
 	hashMemory    int // of one hash, in bytes
 	hashFlags     []string
 	registrations int // series of names used so far
+	engines       *engines
+	noEngines     error // why they could not be started
 }
 
 // newLab finds the programs, the one to measure and the baselines in bin, and
@@ -54,8 +59,8 @@ type lab struct {
 func newLab(ctx context.Context, dir, postern, bin string, s scale) (*lab, error) {
 	l := &lab{
 		scale: s, dir: dir, postern: postern, empty: filepath.Join(bin, "empty"), hash: filepath.Join(bin, "hash"),
-		small: database{path: filepath.Join(dir, "small.sqlite3"), users: s.few, fresh: s.few, hashKiB: s.hashKiB},
-		large: database{path: filepath.Join(dir, "large.sqlite3"), users: s.many, fresh: s.inUse, hashKiB: s.hashKiB},
+		small: database{path: filepath.Join(dir, "small.sqlite3"), crowd: crowd{users: s.few, sessions: s.few, fresh: s.few}, hashKiB: s.hashKiB},
+		large: database{path: filepath.Join(dir, "large.sqlite3"), crowd: crowd{users: s.many, sessions: s.many, fresh: s.inUse}, hashKiB: s.hashKiB},
 		jar:   newJar(s.many),
 	}
 	for _, program := range []string{l.postern, l.empty, l.hash} {
@@ -71,10 +76,10 @@ func newLab(ctx context.Context, dir, postern, bin string, s scale) (*lab, error
 	return l, err
 }
 
-// start runs the program on a database, until it answers a check.
-func (l *lab) start(d database, environment ...string) (*server, error) {
+// start runs the program on a database, and returns when it answers a check.
+func (l *lab) start(h home, environment ...string) (*server, error) {
 	first := checks(l.jar, inTurn(1))(nil)
-	return startServer(l.dir, l.postern, []string{"serve"}, append(d.environment(), environment...), first)
+	return startServer(l.dir, l.postern, []string{"serve"}, append(h.environment(), environment...), first)
 }
 
 // startEmpty runs the baseline with an answer of s, and makes sure that the two

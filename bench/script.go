@@ -50,9 +50,15 @@ func (j jar) key(n int) []byte { return j[n*keyLength : (n+1)*keyLength] }
 // checks asks GET /api/user/ with the session that next names, and with the
 // CSRF cookie that a browser sends along.
 func checks(j jar, next func() int) script {
+	return checksBy(func(to []byte, n int) []byte { return append(to, j.key(n)...) }, next)
+}
+
+// checksBy makes each key when it is needed, for more sessions than a jar
+// should hold.
+func checksBy(appendKey func(to []byte, n int) []byte, next func() int) script {
 	const head = "GET /api/user/ HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: application/json\r\nCookie: csrftoken=" + csrfSecret + "; sessionid="
 	return func(to []byte) []byte {
-		to = append(append(to, head...), j.key(next())...)
+		to = appendKey(append(to, head...), next())
 		return append(to, "\r\n\r\n"...)
 	}
 }

@@ -27,10 +27,8 @@ const (
 
 // server is a running program that answers HTTP.
 type server struct {
-	command *exec.Cmd
+	*process
 	address netip.AddrPort
-	log     string // file
-	exited  chan error
 	// started is the time from its start to its first answer.
 	started time.Duration
 }
@@ -42,19 +40,15 @@ func startServer(dir, program string, args, env []string, request []byte) (*serv
 	if err != nil {
 		return nil, err
 	}
-	log, err := os.CreateTemp(dir, filepath.Base(program)+"-*.log")
-	if err != nil {
-		return nil, fmt.Errorf("make a log: %w", err)
-	}
-	defer log.Close()
-	s := &server{address: address, log: log.Name(), exited: make(chan error, 1)}
-	s.command = exec.Command(program, append(args, "--addr", address.String())...)
-	s.command.Env, s.command.Stderr = env, log
+	command := exec.Command(program, append(args, "--addr", address.String())...)
+	// Not nil, which would mean the environment of the benchmarks.
+	command.Env = append([]string{}, env...)
 	begin := time.Now()
-	if err := s.command.Start(); err != nil {
-		return nil, fmt.Errorf("start %s: %w", filepath.Base(program), err)
+	running, err := startProcess(dir, command)
+	if err != nil {
+		return nil, err
 	}
-	go func() { s.exited <- s.command.Wait() }()
+	s := &server{process: running, address: address}
 	if err := s.await(request, begin); err != nil {
 		s.stop()
 		return nil, fmt.Errorf("start %s: %w", filepath.Base(program), err)
@@ -81,11 +75,8 @@ func (s *server) await(request []byte, begin time.Time) error {
 			}
 			return nil
 		}
-		select {
-		case ended := <-s.exited:
-			s.exited <- ended
-			return fmt.Errorf("it ended: %w\n%s", errors.Join(ended, err), s.lastWords())
-		default:
+		if how, ended := s.ended(); ended {
+			return fmt.Errorf("it ended: %w\n%s", errors.Join(how, err), s.lastWords())
 		}
 		if time.Since(begin) > startPatience {
 			return fmt.Errorf("no answer in %v: %w\n%s", startPatience, err, s.lastWords())
@@ -122,26 +113,8 @@ func (s *server) exchange(request []byte) (*http.Response, []byte, error) {
 	return response, wire.Bytes(), nil
 }
 
-// lastWords is the end of the log, for a report of what went wrong.
-func (s *server) lastWords() string {
-	const most = 2000
-	text, err := os.ReadFile(s.log)
-	if err != nil {
-		return err.Error()
-	}
-	return string(text[max(0, len(text)-most):])
-}
-
 // stop ends the server and waits until it is gone.
-func (s *server) stop() {
-	_ = s.command.Process.Signal(syscall.SIGTERM)
-	select {
-	case <-s.exited:
-	case <-time.After(startPatience):
-		_ = s.command.Process.Kill()
-		<-s.exited
-	}
-}
+func (s *server) stop() { s.end(syscall.SIGTERM) }
 
 // resident is how much memory the server takes, in bytes (VmRSS).
 func (s *server) resident() (float64, error) { return s.memory("VmRSS:") }
