@@ -18,12 +18,12 @@ type engines struct {
 	inPostgres postgresDatabase
 	inRedis    postgresDatabase // its sessions are in Redis
 	redisBytes float64          // of a session in Redis
-	grown      []postgresDatabase
 }
 
 // behind returns the engines, which run until the lab is closed.
 func (l *lab) behind(ctx context.Context) (*engines, error) {
 	if l.engines == nil {
+		l.say("starting PostgreSQL and Redis, with %s sessions in each", amount(float64(l.some)))
 		l.engines = new(engines)
 		l.noEngines = l.engines.start(ctx, l)
 	}
@@ -87,23 +87,21 @@ func (l *lab) peopleOf(sessions int) crowd {
 
 // grow returns databases of PostgreSQL with ever more sessions, the first with
 // a thousand.
-func (l *lab) grow(ctx context.Context) ([]postgresDatabase, error) {
+func (l *lab) grow(ctx context.Context) (grown []postgresDatabase, err error) {
 	e, err := l.behind(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for i, sessions := range []int{l.few, l.some, l.grown} {
-		if i < len(e.grown) {
-			continue
-		}
+	for _, sessions := range []int{l.few, l.some, l.grown} {
 		d := e.inPostgres
 		if sessions != l.some {
+			l.say("making a database of %s sessions in PostgreSQL", amount(float64(sessions)))
 			d.name, d.crowd = fmt.Sprintf("grown%d", sessions), l.peopleOf(sessions)
 			if err := d.create(ctx); err != nil {
 				return nil, err
 			}
 		}
-		e.grown = append(e.grown, d)
+		grown = append(grown, d)
 	}
-	return e.grown, nil
+	return grown, nil
 }

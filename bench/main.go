@@ -149,7 +149,7 @@ func measure(ctx context.Context, o order, wanted []experiment, say func(string,
 		return nil, fmt.Errorf("make a folder for the databases: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	l, err := newLab(ctx, dir, o.postern, o.bin, o.scale)
+	l, err := newLab(ctx, dir, o.postern, o.bin, o.scale, say)
 	if err != nil {
 		return nil, err
 	}

@@ -49,16 +49,17 @@ type lab struct {
 	jar           jar // keys of the large database; those of the small one are its first
 	hashMemory    int // of one hash, in bytes
 	hashFlags     []string
-	registrations int // series of names used so far
+	registrations int                              // series of names used so far
+	say           func(format string, args ...any) // what takes long
 	engines       *engines
 	noEngines     error // why they could not be started
 }
 
 // newLab finds the programs, the one to measure and the baselines in bin, and
 // makes the small database.
-func newLab(ctx context.Context, dir, postern, bin string, s scale) (*lab, error) {
+func newLab(ctx context.Context, dir, postern, bin string, s scale, say func(string, ...any)) (*lab, error) {
 	l := &lab{
-		scale: s, dir: dir, postern: postern, empty: filepath.Join(bin, "empty"), hash: filepath.Join(bin, "hash"),
+		scale: s, say: say, dir: dir, postern: postern, empty: filepath.Join(bin, "empty"), hash: filepath.Join(bin, "hash"),
 		small: database{path: filepath.Join(dir, "small.sqlite3"), crowd: crowd{users: s.few, sessions: s.few, fresh: s.few}, hashKiB: s.hashKiB},
 		large: database{path: filepath.Join(dir, "large.sqlite3"), crowd: crowd{users: s.many, sessions: s.many, fresh: s.inUse}, hashKiB: s.hashKiB},
 		jar:   newJar(s.many),

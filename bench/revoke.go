@@ -118,6 +118,24 @@ func (p *pair) hears(ctx context.Context) error {
 	}
 }
 
+// cutOff revokes over a link that is cut. A processor that is busy may need so
+// long for it that the second node has noticed before the end: then it is
+// done again.
+func (p *pair) cutOff(ctx context.Context, k *link) (time.Duration, error) {
+	const tries = 5
+	for range tries {
+		if err := p.hears(ctx); err != nil {
+			return 0, err
+		}
+		late, yes, err := p.revoke(func() { k.setCut(true) })
+		k.setCut(false)
+		if err != nil || yes > 0 {
+			return late, err
+		}
+	}
+	return 0, errors.New("the node that was cut off did not go by its memory")
+}
+
 // revoke logs a user in at the first node, has the second one remember the
 // session, and logs out at the first; before is called ahead of the logout. It
 // returns the time from the acknowledgement of the logout to the first no of
@@ -239,16 +257,9 @@ func (l *lab) cutOff(ctx context.Context, k *link, first, second postgresDatabas
 	p.login = logins(first.users)
 	var worst time.Duration
 	for range l.cuts {
-		if err := p.hears(ctx); err != nil {
-			return nil, err
-		}
-		late, yes, err := p.revoke(func() { k.setCut(true) })
-		k.setCut(false)
+		late, err := p.cutOff(ctx, k)
 		if err != nil {
 			return nil, err
-		}
-		if yes == 0 {
-			return nil, errors.New("the node that was cut off did not go by its memory")
 		}
 		worst = max(worst, late)
 	}
