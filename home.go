@@ -36,8 +36,9 @@ type home interface {
 type sessionHome interface {
 	auth.SessionStore
 	auth.SessionRoster
-	// Take counts an attempt for the throttles of all nodes.
+	// Take and TakeTurn count an attempt for the throttles of all nodes.
 	Take(ctx context.Context, key string, interval, burst time.Duration) (wait time.Duration, err error)
+	TakeTurn(ctx context.Context, key, device, network string, l redisstore.Line, queue bool) (wait time.Duration, settled bool, err error)
 	Ping(context.Context) error
 	Close() error
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/postern-auth/postern/internal/guard"
+	"github.com/postern-auth/postern/internal/redisstore"
 )
 
 const (
@@ -23,7 +24,7 @@ const (
 // sharedCounts has the throttles of all nodes count in the session store. Safe
 // for concurrent use.
 type sharedCounts struct {
-	take     func(ctx context.Context, key string, interval, burst time.Duration) (time.Duration, error)
+	store    sessionHome
 	secret   string
 	log      *slog.Logger
 	unshared func()       // told of each attempt that could not be shared
@@ -38,7 +39,7 @@ func (d *Directory) sharedCounts(unshared func()) *sharedCounts {
 	if d.stores.sessions == nil {
 		return nil
 	}
-	return &sharedCounts{take: d.stores.sessions.Take, secret: d.config.SecretKey, log: d.config.Log, unshared: unshared, began: time.Now()}
+	return &sharedCounts{store: d.stores.sessions, secret: d.config.SecretKey, log: d.config.Log, unshared: unshared, began: time.Now()}
 }
 
 // of returns the counts of one throttle.
@@ -46,28 +47,52 @@ func (s *sharedCounts) of(throttle string) guard.Shared {
 	if s == nil {
 		return nil
 	}
-	return func(key string, interval, burst time.Duration) (time.Duration, bool) {
-		now := time.Since(s.began)
-		if int64(now) < s.pausedTo.Load() {
-			s.unshared()
-			return 0, false
-		}
-		ctx, cancel := context.WithTimeout(context.Background(), sharedWait)
-		defer cancel()
-		wait, err := s.take(ctx, s.hide(throttle, key), interval, burst)
-		if err != nil {
-			s.pausedTo.Store(int64(time.Since(s.began) + sharedPause))
-			s.unshared()
-			if !s.away.Swap(true) {
-				s.log.LogAttrs(ctx, slog.LevelWarn, "throttles count on this node alone: the session store does not", slog.Any("error", err))
-			}
-			return 0, false
-		}
-		if s.away.Swap(false) {
-			s.log.LogAttrs(ctx, slog.LevelInfo, "throttles count with the other nodes again")
-		}
-		return wait, true
+	return func(key string, interval, burst time.Duration) (wait time.Duration, ok bool) {
+		ok = s.ask(func(ctx context.Context) (err error) {
+			wait, err = s.store.Take(ctx, s.hide(throttle, key), interval, burst)
+			return err
+		})
+		return wait, ok
 	}
+}
+
+// line returns the lines of the strangers at each account.
+func (s *sharedCounts) line() guard.SharedLine {
+	if s == nil {
+		return nil
+	}
+	seed := s.hide("draw", "")
+	return func(account, device, network string, r guard.LineRules, queue bool) (wait time.Duration, settled, ok bool) {
+		l := redisstore.Line{Interval: r.Interval, Burst: r.Burst, Ahead: r.Ahead, Grace: r.Grace, Places: r.Places, Share: r.Share, Seed: seed}
+		ok = s.ask(func(ctx context.Context) (err error) {
+			wait, settled, err = s.store.TakeTurn(ctx, s.hide("account", account), s.hide("stranger", device), s.hide("network", network), l, queue)
+			return err
+		})
+		return wait, settled, ok
+	}
+}
+
+// ask reports whether the store answered in time.
+func (s *sharedCounts) ask(question func(context.Context) error) bool {
+	now := time.Since(s.began)
+	if int64(now) < s.pausedTo.Load() {
+		s.unshared()
+		return false
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), sharedWait)
+	defer cancel()
+	if err := question(ctx); err != nil {
+		s.pausedTo.Store(int64(time.Since(s.began) + sharedPause))
+		s.unshared()
+		if !s.away.Swap(true) {
+			s.log.LogAttrs(ctx, slog.LevelWarn, "throttles count on this node alone: the session store does not", slog.Any("error", err))
+		}
+		return false
+	}
+	if s.away.Swap(false) {
+		s.log.LogAttrs(ctx, slog.LevelInfo, "throttles count with the other nodes again")
+	}
+	return true
 }
 
 // hide returns what a key is called in the store: who reads the store learns

@@ -1,7 +1,9 @@
 package postern_test
 
 import (
+	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -67,5 +69,147 @@ func TestNodesWithRedisShareTheRateOfAnAddress(t *testing.T) {
 	})
 	if total > rate {
 		t.Errorf("%d passed together, want at most %d", total, rate)
+	}
+}
+
+// siegeOfNodes are nodes that share a Redis, with a user named owner.
+type siegeOfNodes struct {
+	t     *testing.T
+	bases []string
+	owner *client
+	began time.Time
+	let   int // guesses that got to the password
+}
+
+const (
+	guessesAtOnce = 6
+	guessEvery    = 2 * time.Second
+)
+
+func besiegeNodes(t *testing.T) (s *siegeOfNodes, redis *redistest.Server) {
+	redis = redistest.Start(t)
+	c := testConfig(t)
+	c.Database, c.SessionStore = pgtest.Database(t), redis.URL()
+	c.Throttle = postern.Throttle{
+		Login:        postern.Rate{Attempts: 1000, Per: time.Minute},
+		LoginAccount: postern.Rate{Attempts: guessesAtOnce, Per: guessesAtOnce * guessEvery},
+		Register:     postern.Rate{Attempts: 2, Per: 24 * time.Hour},
+	}
+	s = &siegeOfNodes{t: t}
+	for range 3 {
+		_, base := startServer(t, c)
+		s.bases = append(s.bases, base)
+	}
+	s.owner = newClient(t, s.bases[0])
+	s.owner.register("owner")
+	s.began = time.Now()
+	return s, redis
+}
+
+// login tries at a node from an address, in a browser of its own, and returns
+// the wait that is told.
+func (s *siegeOfNodes) login(node int, address, password string) (status int, wait time.Duration) {
+	s.t.Helper()
+	c := newClient(s.t, s.bases[node%len(s.bases)])
+	status, h, body := c.full("POST", "/api/login/", map[string]string{"username": "owner", "password": password}, "X-Forwarded-For", address)
+	if status != http.StatusOK && status != http.StatusUnauthorized && status != http.StatusTooManyRequests {
+		s.t.Fatalf("log in: %d %s", status, body)
+	}
+	if status == http.StatusTooManyRequests {
+		seconds, err := strconv.Atoi(h.Get("Retry-After"))
+		if err != nil || seconds < 1 {
+			s.t.Fatalf("Retry-After: %q", h.Get("Retry-After"))
+		}
+		wait = time.Duration(seconds) * time.Second
+	}
+	return status, wait
+}
+
+// guess has a botnet guess, each address at another node.
+func (s *siegeOfNodes) guess(addresses int) {
+	s.t.Helper()
+	for i := range addresses {
+		if status, _ := s.login(i, fmt.Sprintf("198.51.%d.1", i), "guess"); status == http.StatusUnauthorized {
+			s.let++
+		}
+	}
+}
+
+// TestNodesWithRedisShareTheLineOfAnAccount: guesses that are spread over
+// nodes get one rate in all, and the owner gets in from a known device at
+// once, from a new one after the wait that was told, at whichever node.
+func TestNodesWithRedisShareTheLineOfAnAccount(t *testing.T) {
+	t.Parallel()
+	s, redis := besiegeNodes(t)
+	s.guess(guessesAtOnce)
+	if s.let != guessesAtOnce {
+		t.Errorf("%d guesses got through, want the first %d", s.let, guessesAtOnce)
+	}
+	const fresh = "192.0.2.7"
+	status, wait := s.login(0, fresh, goodPassword)
+	for status == http.StatusOK { // so slow a machine that the rate had recovered
+		s.guess(guessesAtOnce)
+		status, wait = s.login(0, fresh+"7", goodPassword)
+	}
+	s.guess(30)
+	for node, base := range s.bases {
+		s.owner = s.owner.at(base) // each login gives another session
+		status, body := s.owner.do("POST", "/api/login/", map[string]string{"username": "owner", "password": goodPassword}, "X-Forwarded-For", fmt.Sprintf("203.0.113.%d", node))
+		if status != http.StatusOK {
+			t.Errorf("with a live session at node %d: %d %s", node, status, body)
+		}
+	}
+	<-time.After(wait)
+	s.guess(30)
+	if status, wait := s.login(1, fresh, goodPassword); status != http.StatusOK {
+		t.Errorf("after the wait that was told: %d, %s more", status, wait)
+	}
+	elapsed := time.Since(s.began)
+	if most := guessesAtOnce + int(elapsed/guessEvery) + 1; s.let > most {
+		t.Errorf("%d guesses got through in %s, want at most %d", s.let, elapsed, most)
+	}
+	for _, key := range strings.Fields(redis.Do(t, "SCAN", "0", "MATCH", "postern:t:*", "COUNT", "1000")) {
+		if strings.Contains(key, "owner") || strings.Contains(key, "198.51") {
+			t.Errorf("the key %s tells who it is about", key)
+		}
+	}
+}
+
+// TestNodesWithRedisShareTheRateOfRegistrations.
+func TestNodesWithRedisShareTheRateOfRegistrations(t *testing.T) {
+	t.Parallel()
+	s, _ := besiegeNodes(t) // which registers one of two
+	var created int
+	for i := range 6 {
+		status, body := newClient(t, s.bases[i%len(s.bases)]).do("POST", "/api/register/", map[string]string{
+			"username": fmt.Sprintf("user%d", i), "password": goodPassword, "password2": goodPassword,
+		})
+		switch status {
+		case http.StatusCreated:
+			created++
+		case http.StatusTooManyRequests:
+		default:
+			t.Errorf("register: %d %s", status, body)
+		}
+	}
+	if created != 1 {
+		t.Errorf("%d were registered, want one more", created)
+	}
+}
+
+// TestALineGoesOnAtEachNodeWhileRedisIsAway: guesses are not let through
+// freely, and no request fails.
+func TestALineGoesOnAtEachNodeWhileRedisIsAway(t *testing.T) {
+	t.Parallel()
+	s, redis := besiegeNodes(t)
+	s.guess(guessesAtOnce)
+	redis.Pause(t)
+	defer redis.Continue(t)
+	paused := time.Now()
+	s.let = 0
+	s.guess(40)
+	// What a node let through while it counted with others counts there too.
+	if most := len(s.bases) * (guessesAtOnce + int(time.Since(paused)/guessEvery) + 1); s.let > most {
+		t.Errorf("%d guesses got through at %d nodes, want at most %d", s.let, len(s.bases), most)
 	}
 }

@@ -11,8 +11,8 @@ import (
 
 // Throttle limits attempts before any hashing. What is over a rate gets 429
 // with Retry-After. An address is an IPv4 address or an IPv6 /64. The counts
-// live in the memory of the process, those by address in the session store, for
-// all nodes together, if that is a Redis or Valkey.
+// live in the memory of the process, or in the session store, for all nodes
+// together, if that is a Redis or Valkey.
 type Throttle struct {
 	// Off lets every attempt through: for tests.
 	Off bool
@@ -68,8 +68,10 @@ func (c *Config) throttle(r Rate, shared guard.Shared) *guard.Throttle {
 	return t
 }
 
-func (c *Config) accountThrottle(r Rate) *guard.AccountThrottle {
-	return guard.NewAccountThrottle(c.throttleRate(r), c.Now)
+func (c *Config) accountThrottle(r Rate, line guard.SharedLine, devices guard.Shared) *guard.AccountThrottle {
+	a := guard.NewAccountThrottle(c.throttleRate(r), c.Now)
+	a.Share(line, devices)
+	return a
 }
 
 func (c *Config) throttleRate(r Rate) guard.Rate {

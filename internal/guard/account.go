@@ -38,10 +38,13 @@ const (
 // Strangers get at most Attempts + (graceOfPlace + t)/interval guesses at an
 // account in any time t, where interval is Per/Attempts; in the long run just
 // the rate. Names that nobody has are treated as all others. It lives in the
-// memory of this process, which is bounded. Safe for concurrent use.
+// memory of this process, which is bounded, and with Share at a place of all
+// processes. Which devices are known stays here: a process learns it from
+// logins, and from the stored sessions. Safe for concurrent use.
 type AccountThrottle struct {
-	strangers *Throttle // by account
-	devices   *Throttle // by account and device
+	shared    SharedLine // nil: this process has lines of its own
+	strangers *Throttle  // by account
+	devices   *Throttle  // by account and device
 	lookups   *Throttle
 	looked    *Throttle // by account
 	known     *knownDevices
@@ -93,6 +96,38 @@ func NewAccountThrottle(r Rate, now func() time.Time) *AccountThrottle {
 	return a
 }
 
+// LineRules say how the strangers of an account take turns.
+type LineRules struct {
+	Interval time.Duration // between two turns
+	Burst    time.Duration // how far ahead of the interval turns may be
+	Ahead    time.Duration // how far ahead a place may be given
+	Grace    time.Duration // how late one may come for a place
+	Places   int           // how many places, and as many lots in a draw
+	Share    int           // of them that one network may hold
+}
+
+// SharedLine has a stranger take a turn where all processes do; device and
+// network are texts. Without queue a stranger for whom there is no turn is not
+// settled. ok is false if it can't, which it has to know soon.
+type SharedLine func(account, device, network string, r LineRules, queue bool) (wait time.Duration, settled, ok bool)
+
+// Share has the throttle count with others: strangers in the line, and known
+// devices by the count. While these can't be asked it goes on for itself.
+// Call it before Take.
+func (a *AccountThrottle) Share(line SharedLine, devices Shared) {
+	if a != nil {
+		a.shared = line
+		a.devices.Share(devices)
+	}
+}
+
+func (a *AccountThrottle) rules() LineRules {
+	return LineRules{
+		Interval: a.strangers.interval, Burst: a.strangers.burst, Ahead: a.ahead, Grace: graceOfPlace,
+		Places: a.places, Share: shareOf(a.places),
+	}
+}
+
 // Take counts an attempt. It returns 0 if the attempt is let through, or how
 // long to wait before coming back.
 func (a *AccountThrottle) Take(t AccountAttempt) time.Duration {
@@ -105,22 +140,33 @@ func (a *AccountThrottle) Take(t AccountAttempt) time.Duration {
 		return a.devices.Take("session\x00" + t.Session + "\x00" + t.Account)
 	}
 	if a.known.has(who, now) {
-		return a.takeDevice(who, now)
+		return a.devices.Take(deviceKey(t.Account, t.Address))
 	}
-	wait, settled := a.takeStranger(who, now, false)
+	wait, settled := a.stranger(&t, who, now, false)
 	if settled {
 		return wait
 	}
 	if a.lookUp(t) && a.known.has(who, now) {
-		return a.takeDevice(who, now)
+		return a.devices.Take(deviceKey(t.Account, t.Address))
 	}
-	wait, _ = a.takeStranger(who, now, true)
+	wait, _ = a.stranger(&t, who, now, true)
 	return wait
 }
 
-func (a *AccountThrottle) takeDevice(who applicant, now time.Time) time.Duration {
-	wait, _ := a.devices.take(who.device, now.UnixNano(), 0)
-	return wait
+// stranger is takeStranger where all processes do, or here.
+func (a *AccountThrottle) stranger(t *AccountAttempt, who applicant, now time.Time, queue bool) (wait time.Duration, settled bool) {
+	if a.shared == nil {
+		return a.takeStranger(who, now, queue)
+	}
+	wait, settled, ok := a.shared(t.Account, deviceKey(t.Account, t.Address), networkKey(t.Address), a.rules(), queue)
+	if !ok {
+		return a.takeStranger(who, now, queue)
+	}
+	if settled && wait == 0 {
+		// What it let through counts if it has to go on alone.
+		a.strangers.take(who.account, now.UnixNano(), math.MaxInt64)
+	}
+	return wait, settled
 }
 
 // LoggedIn makes the address a known device of the account.
@@ -200,11 +246,15 @@ type applicant struct {
 	network uint64 // of the address
 }
 
+// deviceKey names an account and an address.
+func deviceKey(account string, address netip.Addr) string {
+	return strconv.Itoa(len(account)) + "\x00" + account + "\x00" + AddressKey(address)
+}
+
 func (a *AccountThrottle) applicant(account string, address netip.Addr) applicant {
-	length := strconv.Itoa(len(account))
 	return applicant{
 		account: maphash.String(a.seed, account),
-		device:  maphash.String(a.seed, length+"\x00"+account+"\x00"+AddressKey(address)),
+		device:  maphash.String(a.seed, deviceKey(account, address)),
 		network: maphash.String(a.seed, networkKey(address)),
 	}
 }

@@ -131,7 +131,9 @@ func (l *line) draw(who applicant) {
 	}
 }
 
-func (l *line) share() int { return max(1, l.places/networkShare) }
+func (l *line) share() int { return shareOf(l.places) }
+
+func shareOf(places int) int { return max(1, places/networkShare) }
 
 // placesOf is how many places ahead a network has.
 func (l *line) placesOf(network uint64, now int64) int {
