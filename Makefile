@@ -3,6 +3,7 @@
 GO          ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 5s
+TESTFLAGS   ?=
 # SQLite translated from C keeps to memory of its own: the race detector finds
 # nothing there, and makes it four times slower. No more than that one package:
 # generic code that others compile without the detector would be linked for all.
@@ -21,7 +22,7 @@ build: ## build the static binary ./postern
 
 test: prepare ## run every test, with the race detector
 	$(GO) test -run TestEveryHashThatDjangoMadeVerifies ./internal/password # skipped under the race detector, which would stretch it to minutes
-	$(GO) test $(RACE) -timeout 15m ./...
+	$(GO) test $(RACE) $(TESTFLAGS) -timeout 15m ./...
 
 lint: ## gofmt, go vet and staticcheck, on what the tests compile: nothing is compiled twice
 	@out="$$(gofmt -l $$(git ls-files '*.go'))"; test -z "$$out" || { echo "not gofmt-ed:"; echo "$$out"; exit 1; }
