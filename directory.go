@@ -37,6 +37,25 @@ type InvalidFieldError struct {
 
 func (e *InvalidFieldError) Error() string { return e.Field + ": " + e.Problem }
 
+// ValidateUsername returns an *InvalidFieldError if no user may have that
+// name: 1 to 150 letters, digits and @.+-_, after Unicode's normalization NFKC.
+// Whether somebody has it, [Directory.User] tells.
+func ValidateUsername(name string) error {
+	if problem := usernameProblem(auth.NormalizeUsername(name)); problem != "" {
+		return &InvalidFieldError{Field: "username", Problem: problem}
+	}
+	return nil
+}
+
+// ValidateEmail returns an *InvalidFieldError if no user may have that
+// address, as Django's EmailValidator judges; "" is none, which is allowed.
+func ValidateEmail(email string) error {
+	if problem := emailProblem(drf.NormalizeEmail(email)); problem != "" {
+		return &InvalidFieldError{Field: "email", Problem: problem}
+	}
+	return nil
+}
+
 func usernameProblem(name string) string {
 	switch {
 	case name == "":
@@ -148,16 +167,14 @@ func (d *Directory) Close() error {
 // CreateUser makes a user. It returns *InvalidFieldError,
 // *WeakPasswordError, ErrUsernameTaken, ErrBusy or ErrUnavailable.
 func (d *Directory) CreateUser(ctx context.Context, n NewUser) (*User, error) {
-	name := auth.NormalizeUsername(n.Username)
-	if problem := usernameProblem(name); problem != "" {
-		return nil, &InvalidFieldError{Field: "username", Problem: problem}
+	if err := ValidateUsername(n.Username); err != nil {
+		return nil, err
 	}
-	email := drf.NormalizeEmail(n.Email)
-	if problem := emailProblem(email); problem != "" {
-		return nil, &InvalidFieldError{Field: "email", Problem: problem}
+	if err := ValidateEmail(n.Email); err != nil {
+		return nil, err
 	}
 	u, err := d.realm.CreateUser(d.acting(ctx), auth.NewUser{
-		Username: name, Email: email, Password: n.Password, IsStaff: n.IsStaff, IsSuperuser: n.IsSuperuser,
+		Username: auth.NormalizeUsername(n.Username), Email: drf.NormalizeEmail(n.Email), Password: n.Password, IsStaff: n.IsStaff, IsSuperuser: n.IsSuperuser,
 	})
 	if err != nil {
 		return nil, err

@@ -21,8 +21,8 @@ type superuser struct {
 	hasEmail  bool
 	// lenient lets a weak password pass.
 	lenient bool
-	// asked says which fields a person answered, and may answer again.
-	asked map[string]bool
+	// askedName: a person gave the name, and may give another.
+	askedName bool
 }
 
 func (p *program) createSuperuserCommand() *cobra.Command {
@@ -57,7 +57,7 @@ func (p *program) createSuperuserCommand() *cobra.Command {
 		return b.administer(cmd.Context(), func(d *postern.Directory, r *resolved) error {
 			s := &superuser{
 				program: p, directory: d, config: r.config, wanted: wanted,
-				hasEmail: wanted.Email != "", lenient: allowWeak, asked: map[string]bool{},
+				hasEmail: wanted.Email != "", lenient: allowWeak,
 			}
 			make := s.converse
 			if noInput {
@@ -99,6 +99,9 @@ func (p *program) fromEnvironment(n *postern.NewUser) error {
 
 // converse asks for what is missing, and again for what is refused.
 func (s *superuser) converse(ctx context.Context) (*postern.User, error) {
+	if err := s.validateGiven(); err != nil {
+		return nil, err
+	}
 	for {
 		if err := s.ask(ctx); err != nil {
 			return nil, err
@@ -111,6 +114,15 @@ func (s *superuser) converse(ctx context.Context) (*postern.User, error) {
 			return nil, err
 		}
 	}
+}
+
+// validateGiven looks at what the flags say, before anything is asked.
+func (s *superuser) validateGiven() error {
+	var name error
+	if s.wanted.Username != "" {
+		name = postern.ValidateUsername(s.wanted.Username)
+	}
+	return errors.Join(name, postern.ValidateEmail(s.wanted.Email))
 }
 
 func (s *superuser) ask(ctx context.Context) (err error) {
@@ -134,7 +146,6 @@ func (s *superuser) ask(ctx context.Context) (err error) {
 // again; or it returns err, when asking again would not help.
 func (s *superuser) reconsider(ctx context.Context, err error) error {
 	t := s.program.terminal()
-	var invalid *postern.InvalidFieldError
 	switch {
 	case isWeak(err):
 		printWeak(t, err)
@@ -143,16 +154,9 @@ func (s *superuser) reconsider(ctx context.Context, err error) error {
 			s.wanted.Password = ""
 		}
 		return err
-	case errors.Is(err, postern.ErrUsernameTaken) && s.asked["username"]:
+	case errors.Is(err, postern.ErrUsernameTaken) && s.askedName:
 		fmt.Fprintln(t.out, "Error: That username is already taken.")
 		s.wanted.Username = ""
-	case errors.As(err, &invalid) && s.asked[invalid.Field]:
-		fmt.Fprintln(t.out, "Error: "+invalid.Problem)
-		if invalid.Field == "username" {
-			s.wanted.Username = ""
-		} else {
-			s.hasEmail = false
-		}
 	default:
 		return err
 	}
@@ -162,7 +166,7 @@ func (s *superuser) reconsider(ctx context.Context, err error) error {
 // askUsername asks until a name comes that nobody has.
 func (s *superuser) askUsername(ctx context.Context) error {
 	t := s.program.terminal()
-	s.asked["username"] = true
+	s.askedName = true
 	preset := s.systemUsername(ctx)
 	question := "Username: "
 	if preset != "" {
@@ -178,6 +182,9 @@ func (s *superuser) askUsername(ctx context.Context) error {
 		}
 		if name == "" {
 			fmt.Fprintln(t.out, "Error: This field cannot be blank.")
+			continue
+		}
+		if refused(t, postern.ValidateUsername(name)) {
 			continue
 		}
 		free, err := s.isFree(ctx, name)
@@ -215,10 +222,27 @@ func (s *superuser) systemUsername(ctx context.Context) string {
 	return name
 }
 
-func (s *superuser) askEmail(ctx context.Context) (err error) {
-	s.asked["email"], s.hasEmail = true, true
-	s.wanted.Email, err = s.program.terminal().ask(ctx, "Email address: ")
-	return err
+func (s *superuser) askEmail(ctx context.Context) error {
+	t := s.program.terminal()
+	for {
+		email, err := t.ask(ctx, "Email address: ")
+		if err != nil {
+			return err
+		}
+		if email = strings.TrimSpace(email); !refused(t, postern.ValidateEmail(email)) {
+			s.wanted.Email, s.hasEmail = email, true
+			return nil
+		}
+	}
+}
+
+// refused tells what is wrong with an answer.
+func refused(t terminal, err error) bool {
+	var invalid *postern.InvalidFieldError
+	if errors.As(err, &invalid) {
+		fmt.Fprintln(t.out, "Error: "+invalid.Problem)
+	}
+	return err != nil
 }
 
 // create makes the user, when lenient through a directory whose validators
