@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/postern-auth/postern/internal/guard"
 	"github.com/postern-auth/postern/internal/pages"
@@ -42,12 +43,18 @@ type Options struct {
 
 // Description is the document and its page. Safe for concurrent use.
 type Description struct {
-	options    Options
-	site       *pages.Site
-	asJSON     []byte
-	asYAML     []byte
-	tag        string // of both, without quotes
-	operations []shown
+	options Options
+	site    *pages.Site
+	// Both are written when they are first asked for: most servers never are,
+	// and it takes much memory for a moment.
+	document   func() (*document, error)
+	operations func() ([]shown, error)
+}
+
+// document is the OpenAPI document.
+type document struct {
+	asJSON, asYAML []byte
+	tag            string // of both, without quotes
 }
 
 // New returns the description of an API with these options.
@@ -60,13 +67,19 @@ func New(o Options) (*Description, error) {
 	if d.site, err = pages.New(PagePath, files); err != nil {
 		return nil, fmt.Errorf("documentation: %w", err)
 	}
+	d.document = sync.OnceValues(d.options.write)
+	d.operations = sync.OnceValues(d.options.shown)
+	return d, nil
+}
+
+func (o *Options) write() (d *document, err error) {
+	d = new(document)
 	if d.asJSON, d.asYAML, err = o.document().write(); err != nil {
 		return nil, fmt.Errorf("write the OpenAPI document: %w", err)
 	}
 	sum := sha256.Sum256(d.asJSON)
 	d.tag = base64.RawURLEncoding.EncodeToString(sum[:9])
-	d.operations, err = o.shown()
-	return d, err
+	return d, nil
 }
 
 // Serve answers requests for the document and the page; false if the request
@@ -102,17 +115,21 @@ func (d *Description) read(x *guard.Exchange, serve func(*guard.Exchange) error)
 }
 
 func (d *Description) serveDocument(x *guard.Exchange) error {
-	body, mediaType, format := d.asJSON, MediaTypeJSON, x.Request.URL.Query().Get("format")
+	document, err := d.document()
+	if err != nil {
+		return err
+	}
+	body, mediaType, format := document.asJSON, MediaTypeJSON, x.Request.URL.Query().Get("format")
 	switch format {
 	case "", "json":
 	case "yaml":
-		body, mediaType = d.asYAML, MediaTypeYAML
+		body, mediaType = document.asYAML, MediaTypeYAML
 	default:
 		x.Answer(http.StatusNotFound, "application/json", []byte(`{"detail":"Not found."}`))
 		return nil
 	}
 	h := x.Header()
-	tag := `"` + d.tag + `-` + mediaType[len(mediaType)-4:] + `"`
+	tag := `"` + document.tag + `-` + mediaType[len(mediaType)-4:] + `"`
 	h["Etag"] = []string{tag}
 	h["Cache-Control"] = []string{"no-cache"}
 	if x.Request.Header.Get("If-None-Match") == tag {

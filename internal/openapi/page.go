@@ -61,9 +61,13 @@ func indented(o object) (string, error) {
 // servePage shows the page, which is the same for everyone: who is logged in
 // does not matter to it.
 func (d *Description) servePage(x *guard.Exchange) error {
+	operations, err := d.operations()
+	if err != nil {
+		return err
+	}
 	language := pages.LanguageOf(x.Request)
 	return d.site.Show(x, http.StatusOK, "docs", &pages.Page{
 		Title: language.Text("Documentation of the API"), Path: PagePath,
-		Content: &content{Options: &d.options, Operations: d.operations},
+		Content: &content{Options: &d.options, Operations: operations},
 	})
 }

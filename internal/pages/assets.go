@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"sync"
 
 	"github.com/postern-auth/postern/internal/guard"
 )
@@ -25,7 +26,8 @@ var layout embed.FS
 // browser may keep it for ever.
 type asset struct {
 	contentType string
-	plain, gzip []byte
+	plain       []byte
+	gzip        func() []byte // made when it is first asked for
 }
 
 var (
@@ -53,7 +55,7 @@ func init() {
 		sum := sha256.Sum256(content)
 		ext := path.Ext(name)
 		names[name] = strings.TrimSuffix(name, ext) + "." + base64.RawURLEncoding.EncodeToString(sum[:9]) + ext
-		hashed[names[name]] = &asset{contentType: contentTypes[ext], plain: content, gzip: compressed(content)}
+		hashed[names[name]] = &asset{contentType: contentTypes[ext], plain: content, gzip: sync.OnceValue(func() []byte { return compressed(content) })}
 	}
 }
 
@@ -78,9 +80,9 @@ func (a *asset) serve(x *guard.Exchange) {
 	h["Cache-Control"] = []string{"public, max-age=31536000, immutable"}
 	h.Add("Vary", "Accept-Encoding")
 	body := a.plain
-	if strings.Contains(x.Request.Header.Get("Accept-Encoding"), "gzip") && len(a.gzip) < len(a.plain) {
+	if strings.Contains(x.Request.Header.Get("Accept-Encoding"), "gzip") && len(a.gzip()) < len(a.plain) {
 		h["Content-Encoding"] = []string{"gzip"}
-		body = a.gzip
+		body = a.gzip()
 	}
 	x.Answer(http.StatusOK, a.contentType, body)
 }

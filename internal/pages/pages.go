@@ -14,15 +14,19 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
+	"sync"
 
 	"github.com/postern-auth/postern/internal/guard"
 )
 
 // Site renders the pages under one path. Safe for concurrent use.
 type Site struct {
-	prefix    string // of its assets' URLs, such as "/admin/assets/"
-	templates map[string]map[string]*template.Template
+	prefix string // of its assets' URLs, such as "/admin/assets/"
+	// templates are those of each language by name, parsed when they are first
+	// shown.
+	templates map[string]map[string]func() (*template.Template, error)
 }
 
 // New returns the site of the templates *.html in files, whose assets are
@@ -38,25 +42,32 @@ func New(root string, files fs.FS) (*Site, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Site{prefix: root + "assets/", templates: make(map[string]map[string]*template.Template)}
+	s := &Site{prefix: root + "assets/", templates: make(map[string]map[string]func() (*template.Template, error))}
 	for _, language := range Languages() {
-		set := make(map[string]*template.Template)
+		set := make(map[string]func() (*template.Template, error))
 		for _, name := range names {
 			if strings.HasPrefix(name, "_") {
 				continue
 			}
-			t := template.New("layout.html").Funcs(s.functions(language))
-			if t, err = t.ParseFS(layout, "templates/*.html"); err != nil {
-				return nil, fmt.Errorf("parse the layout: %w", err)
-			}
-			if t, err = t.ParseFS(files, append(shared, name)...); err != nil {
-				return nil, fmt.Errorf("parse the page %s: %w", name, err)
-			}
-			set[strings.TrimSuffix(path.Base(name), ".html")] = t
+			set[strings.TrimSuffix(path.Base(name), ".html")] = sync.OnceValues(func() (*template.Template, error) {
+				return s.parse(language, files, append(slices.Clone(shared), name))
+			})
 		}
 		s.templates[language.Tag()] = set
 	}
 	return s, nil
+}
+
+func (s *Site) parse(language *Language, files fs.FS, names []string) (*template.Template, error) {
+	t := template.New("layout.html").Funcs(s.functions(language))
+	t, err := t.ParseFS(layout, "templates/*.html")
+	if err != nil {
+		return nil, fmt.Errorf("parse the layout: %w", err)
+	}
+	if t, err = t.ParseFS(files, names...); err != nil {
+		return nil, fmt.Errorf("parse the page %s: %w", names[len(names)-1], err)
+	}
+	return t, nil
 }
 
 func (s *Site) functions(l *Language) template.FuncMap {
@@ -97,9 +108,13 @@ const contentSecurityPolicy = "default-src 'none'; style-src 'self'; script-src 
 // Show answers with the page of that name, in the language that the client prefers.
 func (s *Site) Show(x *guard.Exchange, status int, name string, p *Page) error {
 	language := LanguageOf(x.Request)
-	t, ok := s.templates[language.Tag()][name]
+	parsed, ok := s.templates[language.Tag()][name]
 	if !ok {
 		return fmt.Errorf("there is no page %q", name)
+	}
+	t, err := parsed()
+	if err != nil {
+		return err
 	}
 	var b bytes.Buffer
 	if err := t.Execute(&b, p); err != nil {

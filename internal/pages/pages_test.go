@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -159,5 +161,35 @@ func TestAMomentIsExactForMachinesAndShortForPeople(t *testing.T) {
 	}
 	if got := moment(time.Time{}); got != "" {
 		t.Errorf("no time is shown as %q", got)
+	}
+}
+
+// TestEveryTemplateIsParsed: at run time each is when it is first shown.
+func TestEveryTemplateIsParsed(t *testing.T) {
+	rooms, err := filepath.Glob("../*/templates")
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed := 0
+	for _, room := range rooms {
+		if room == "../pages/templates" { // the layout
+			continue
+		}
+		site, err := New("/", os.DirFS(room))
+		if err != nil {
+			t.Errorf("%s: %v", room, err)
+			continue
+		}
+		for tag, set := range site.templates {
+			for name, parse := range set {
+				parsed++
+				if _, err := parse(); err != nil {
+					t.Errorf("%s, %s, %s: %v", room, tag, name, err)
+				}
+			}
+		}
+	}
+	if parsed < 20 {
+		t.Errorf("%d templates parsed", parsed)
 	}
 }
