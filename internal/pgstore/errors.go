@@ -65,10 +65,12 @@ func classify(err error) error {
 	}
 	if c := code(err); c != "" {
 		switch c[:2] {
-		case "08", "53", "57", "58", "40", "55", "XX": // connection, resources, operator, system, rollback, locks, internal
+		case "08", "28", "3D", "53", "57", "58", "40", "55", "XX": // connection, role, database, resources, operator, system, rollback, locks, internal
 			return unavailable(err)
 		}
-		if c == codeReadOnly || c == "25P03" { // a demoted primary, idle_in_transaction_session_timeout
+		switch c {
+		case codeReadOnly, "25P03", // a demoted primary, idle_in_transaction_session_timeout
+			"42501", "42P01": // rights that were taken away, a table that is being restored
 			return unavailable(err)
 		}
 		return err

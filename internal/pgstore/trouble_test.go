@@ -3,6 +3,7 @@ package pgstore
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -67,6 +68,64 @@ func TestADeadConnectionIsNoticed(t *testing.T) {
 			t.Errorf("a transaction: %v", err)
 		}
 		s.renewed = time.Time{}
+	}
+}
+
+// TestALoginSurvivesADeadConnection, and is there once, though nobody may know
+// whether the first attempt was committed.
+func TestALoginSurvivesADeadConnection(t *testing.T) {
+	url := pgtest.Database(t)
+	s := openMigrated(t, url, Options{MaxConns: 2})
+	user := person(t, s, "user").UserID
+	login := func(key string) *auth.Start {
+		return &auth.Start{
+			Session: auth.Session{
+				ID: auth.IDOf(key), UserID: user, AuthHash: "hash", CSRFSecret: "secret",
+				Created: time.Now(), LastSeen: time.Now(), Expires: time.Now().Add(time.Hour),
+			},
+			Login: &auth.LoginStamp{At: time.Now(), Verified: "encoded$1"},
+		}
+	}
+	sessions := func() int { return query1[int](t, url, `select count(*)::int from postern_session`) }
+	for i := range 5 {
+		pgtest.Exec(t, url, `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`)
+		if err := s.Start(t.Context(), login(fmt.Sprint("dead", i))); err != nil {
+			t.Errorf("a dead connection: %v", err)
+		}
+		s.renewed = time.Time{}
+		pgtest.Exec(t, url, `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`)
+		if err := s.StampLogin(t.Context(), user, login("").Login); err != nil {
+			t.Errorf("the stamp alone: %v", err)
+		}
+		s.renewed = time.Time{}
+	}
+	if n := sessions(); n != 6 {
+		t.Errorf("%d sessions, want 6", n)
+	}
+	twice := login("twice")
+	for range 2 {
+		if err := s.Start(t.Context(), twice); err != nil {
+			t.Error(err)
+		}
+	}
+	if n := sessions(); n != 7 {
+		t.Errorf("%d sessions, want 7", n)
+	}
+
+	// Who has another password by now gets no session.
+	changed := login("changed")
+	changed.Login.Verified = "encoded$2"
+	if err := s.Start(t.Context(), changed); !errors.Is(err, auth.ErrUserChanged) {
+		t.Errorf("another password: %v", err)
+	}
+	if err := s.StampLogin(t.Context(), user, changed.Login); !errors.Is(err, auth.ErrUserChanged) {
+		t.Errorf("another password: %v", err)
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	wantUnavailable(t, "who has gone", s.Start(gone, login("gone")))
+	if n := sessions(); n != 7 {
+		t.Errorf("%d sessions, want 7", n)
 	}
 }
 
@@ -259,5 +318,38 @@ func TestAURLThatCanNotBeUsedIsExplainedWithoutItsPassword(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("%s: %v, want %q and no password", url, err, want)
 		}
+	}
+}
+
+// TestAServerThatRefusesUsIsUnavailableAndComesBack: passwords and rights may
+// be changed, and tables restored, while nodes run.
+func TestAServerThatRefusesUsIsUnavailableAndComesBack(t *testing.T) {
+	url := pgtest.Database(t)
+	openMigrated(t, url, Options{})
+	pgtest.Exec(t, url, `create role app login`)
+	t.Cleanup(func() { pgtest.Exec(t, url, `drop owned by app; drop role app`) })
+	pgtest.Exec(t, url, `grant select, insert, update, delete on all tables in schema public to app;
+		grant usage on all sequences in schema public to app`)
+	s := openAt(t, strings.Replace(url, "postgres@", "app@", 1), Options{})
+	session := person(t, s, "user")
+	for what, change := range map[string]struct{ refuse, allow string }{
+		"the role may not log in":   {`alter role app nologin`, `alter role app login`},
+		"a right is missing":        {`revoke all on postern_session from app`, `grant select, insert, update, delete on postern_session to app`},
+		"a table is being restored": {`alter table postern_session rename to restoring`, `alter table restoring rename to postern_session`},
+	} {
+		pgtest.Exec(t, url, change.refuse)
+		pgtest.Exec(t, url, `select pg_terminate_backend(pid) from pg_stat_activity where usename = 'app'`)
+		_, err := s.Identity(t.Context(), session.ID)
+		wantUnavailable(t, what+": Identity", err)
+		_, err = s.End(t.Context(), session.ID)
+		wantUnavailable(t, what+": End", err)
+		pgtest.Exec(t, url, change.allow)
+		eventually(t, "it is used again when "+what, func() bool {
+			_, err := s.Identity(t.Context(), session.ID)
+			return err == nil
+		})
+	}
+	if ended, err := s.End(t.Context(), session.ID); err != nil || !ended {
+		t.Error(ended, err)
 	}
 }

@@ -43,6 +43,11 @@ func (t *tx) row(query string, args ...any) pgx.Row { return t.QueryRow(t.ctx, q
 // and tells its news before it returns. An error of the commit does not say
 // that nothing was committed.
 func (s *Store) do(ctx context.Context, work func(*tx) error) error {
+	return s.repeat(ctx, func(ctx context.Context) error { return s.once(ctx, work) })
+}
+
+// repeat runs a transaction until it conflicts with no other.
+func (s *Store) repeat(ctx context.Context, once func(context.Context) error) error {
 	began := time.Now()
 	defer func() { s.o.Observe("commit", 1, time.Since(began)) }()
 	ctx, cancel := s.bounded(ctx)
@@ -52,7 +57,7 @@ func (s *Store) do(ctx context.Context, work func(*tx) error) error {
 		if attempt > 0 && !pause(ctx, attempt) {
 			break
 		}
-		if err = s.once(ctx, work); !isRepeatable(err) {
+		if err = once(ctx); !isRepeatable(err) {
 			break
 		}
 	}
@@ -60,6 +65,27 @@ func (s *Store) do(ctx context.Context, work func(*tx) error) error {
 		s.renew() // this server was a primary, and is none any more
 	}
 	return classify(err)
+}
+
+// alone runs one statement that is a transaction of its own, has no news, and
+// changes nothing more when it is run twice, and returns how many rows it
+// touched. Its outcome is waited for, as that of a commit.
+func (s *Store) alone(ctx context.Context, statement string, args ...any) (n int64, err error) {
+	err = s.repeat(ctx, func(ctx context.Context) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.o.Wait)
+		defer cancel()
+		tag, err := s.pool.Exec(ctx, statement, args...)
+		if isConnectionLost(err) {
+			s.renew()
+			tag, err = s.pool.Exec(ctx, statement, args...)
+		}
+		n = tag.RowsAffected()
+		return err
+	})
+	return n, err
 }
 
 // pause waits longer before each attempt, and not the same as others do;

@@ -22,6 +22,7 @@ var errNotReplicated = errors.New("too few replicas have the write")
 var awayWords = []string{
 	"LOADING", "MASTERDOWN", "READONLY", "CLUSTERDOWN", "TRYAGAIN", "MISCONF", "NOREPLICAS", "OOM", "BUSY", "UNKILLABLE",
 	"MOVED", "ASK", "ERR max number of clients", "NOMASTERLINK", "UNBLOCKED",
+	"NOAUTH", "WRONGPASS", "NOPERM", "ERR ACL failure in script", // passwords and rights that were changed
 }
 
 // classify wraps err in auth.ErrUnavailable if the servers, the way to them
