@@ -137,6 +137,8 @@ func (l *lab) registering(ctx context.Context) ([][]round, error) {
 	})
 }
 
+// besideBareHash takes twice the rounds: how fast a hash is, which waits for the
+// memory and little else, varies most on a machine that others share.
 func (l *lab) besideBareHash(ctx context.Context, h home, newScript func() script, flags ...string) ([][]round, error) {
 	s, err := l.start(h)
 	if err != nil {
@@ -144,7 +146,7 @@ func (l *lab) besideBareHash(ctx context.Context, h home, newScript func() scrip
 	}
 	defer s.stop()
 	script := newScript()
-	rounds, err := l.aside(
+	rounds, err := asideFor(2*l.rounds,
 		func() (float64, error) { return l.rate(ctx, s, loginClients, script) },
 		func() (float64, error) { return l.bareHash(ctx, flags...) })
 	return [][]round{rounds}, err

@@ -129,9 +129,11 @@ func same(got, want *http.Response) error {
 }
 
 // aside measures A B A B.
-func (l *lab) aside(a, b func() (float64, error)) ([]round, error) {
+func (l *lab) aside(a, b func() (float64, error)) ([]round, error) { return asideFor(l.rounds, a, b) }
+
+func asideFor(times int, a, b func() (float64, error)) ([]round, error) {
 	var rounds []round
-	for range l.rounds {
+	for range times {
 		measured, err := a()
 		if err != nil {
 			return nil, err

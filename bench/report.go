@@ -38,7 +38,8 @@ processors, and another machine has other numbers.
 - **The load** comes from one thread that waits for all connections at once. It takes as little of the processors as wrk
   does, most of it in the kernel; what it takes, it takes from both sides of a ratio.
 - **Checks** are sent over 32 connections that stay open, each the next when it has the answer to the last. **Logins** and
-  **registrations** come over 64 connections, of distinct users; each is on the disk before its answer.
+  **registrations** come over 64 connections, of distinct users; each is on the disk before its answer. They take twice the
+  rounds: how fast a hash is varies most.
 - **Cold**: a server just started, sessions in random order, none asked for twice. Nine in ten of them count as used just
   now, so that no sign of life is due; in the other rows these are written as in production.
 - **The storm** is 64 clients that log in without pause while 32 others check.
