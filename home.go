@@ -224,7 +224,7 @@ func openHome(ctx context.Context, c Config, memory *recall.Memory, i *instrumen
 	return sqliteHome{store}, nil
 }
 
-func openPostgres(ctx context.Context, c Config, memory *recall.Memory, i *instruments) (home, error) {
+func openPostgres(ctx context.Context, c Config, memory *recall.Memory, i *instruments) (postgresHome, error) {
 	o := pgstore.Options{ListenURL: c.DatabaseListen, ReplicaURL: c.DatabaseReplica, MaxConns: c.DatabaseConnections, Now: c.Now, Log: c.Log}
 	if memory != nil {
 		o.News, o.Heartbeat = memory.Hear, memory.Listen("database")
@@ -234,7 +234,7 @@ func openPostgres(ctx context.Context, c Config, memory *recall.Memory, i *instr
 	}
 	store, err := pgstore.Open(ctx, c.Database, o)
 	if err != nil {
-		return nil, err
+		return postgresHome{}, err
 	}
 	return postgresHome{store}, nil
 }

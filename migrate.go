@@ -44,6 +44,12 @@ func migrations(ctx context.Context, c Config, apply bool) (_ []Migration, err e
 type DatabaseCondition struct {
 	Exists     bool // false: Open will create the file
 	Migrations []Migration
+	// Replica says why the standby of DatabaseReplica would not be asked as
+	// things are; nil: it would, or there is none. Open does not mind.
+	Replica error
+	// Weaknesses is what is weak in how a PostgreSQL server is set up, as
+	// [Config.Weaknesses] has it of the settings.
+	Weaknesses []Weakness
 }
 
 // Pending returns the steps of the schema that Migrate, or Open, would take.
@@ -92,7 +98,9 @@ func inspectSQLite(ctx context.Context, c Config) (*DatabaseCondition, error) {
 }
 
 func inspectPostgres(ctx context.Context, c Config) (_ *DatabaseCondition, err error) {
-	store, err := openHome(ctx, c, nil, nil)
+	url := c.DatabaseReplica
+	c.DatabaseReplica = "" // which would be written to
+	store, err := openPostgres(ctx, c, nil, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +111,21 @@ func inspectPostgres(ctx context.Context, c Config) (_ *DatabaseCondition, err e
 	}
 	found := &DatabaseCondition{Exists: true, Migrations: steps}
 	if len(found.Pending()) == 0 {
-		err = store.Ready(ctx)
+		if err := store.Ready(ctx); err != nil {
+			return found, err
+		}
 	}
-	return found, err
+	server, err := store.Condition(ctx)
+	if err != nil {
+		return found, err
+	}
+	if url != "" {
+		found.Replica = store.InspectReplica(ctx, url)
+	}
+	for _, rule := range weakDatabases {
+		for _, value := range rule.values(&databaseServer{server, withoutCredentials(url), found.Replica}) {
+			found.Weaknesses = append(found.Weaknesses, rule.weakness(value))
+		}
+	}
+	return found, nil
 }

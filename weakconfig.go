@@ -179,6 +179,13 @@ var weakConfigs = []weakRule[*Config]{
 		wayOut: "ca_file=PATH in the place of skip_verify",
 		values: func(c *Config) []string { return when(c.storeIsAnybody(), withoutCredentials(c.SessionStore)) }},
 
+	{number: 65, setting: "DATABASE_URL", why: unproved, wayOut: proved,
+		values: func(c *Config) []string { return unprovedDatabase(c.Database) }},
+	{number: 66, setting: "DATABASE_LISTEN", why: unproved, wayOut: proved,
+		values: func(c *Config) []string { return unprovedDatabase(c.DatabaseListen) }},
+	{number: 67, setting: "DATABASE_REPLICA", why: unproved, wayOut: proved,
+		values: func(c *Config) []string { return unprovedDatabase(c.DatabaseReplica) }},
+
 	{number: 70, setting: "LOG_LEVEL", advice: true, why: "a line for every session check says who was where and when",
 		wayOut: "info",
 		values: func(c *Config) []string {

@@ -47,12 +47,18 @@ func TestAHardenedConfigurationHasNoWeakness(t *testing.T) {
 		"an anchored expression": func(c *Config, _ *Listen) {
 			c.CORS.AllowedOriginRegexes = []*regexp.Regexp{regexp.MustCompile(`^https://(a|b)\.example\.com$`), regexp.MustCompile(`^https://a$|\Ahttps://b\z`)}
 		},
-		"one rotation":           func(c *Config, _ *Listen) { c.SecretKeyFallbacks = []string{"x" + soundKey} },
-		"a long age that idles":  func(c *Config, _ *Listen) { c.Session.Age, c.Session.IdleTimeout = 365*day, day },
-		"pbkdf2 as Django":       func(c *Config, _ *Listen) { c.Passwords.Hasher = "pbkdf2_sha256" },
-		"an argon2 not in use":   func(c *Config, _ *Listen) { c.Passwords.Hasher, c.Passwords.Argon2Time = "scrypt", 1 },
-		"sessions by TLS":        func(c *Config, _ *Listen) { c.SessionStore = "rediss://postern:x@redis.internal:6379" },
-		"sessions in the host":   func(c *Config, _ *Listen) { c.SessionStore = "redis://postern:x@localhost:6379?addr=[::1]:6380" },
+		"one rotation":          func(c *Config, _ *Listen) { c.SecretKeyFallbacks = []string{"x" + soundKey} },
+		"a long age that idles": func(c *Config, _ *Listen) { c.Session.Age, c.Session.IdleTimeout = 365*day, day },
+		"pbkdf2 as Django":      func(c *Config, _ *Listen) { c.Passwords.Hasher = "pbkdf2_sha256" },
+		"an argon2 not in use":  func(c *Config, _ *Listen) { c.Passwords.Hasher, c.Passwords.Argon2Time = "scrypt", 1 },
+		"sessions by TLS":       func(c *Config, _ *Listen) { c.SessionStore = "rediss://postern:x@redis.internal:6379" },
+		"sessions in the host":  func(c *Config, _ *Listen) { c.SessionStore = "redis://postern:x@localhost:6379?addr=[::1]:6380" },
+		"users by TLS": func(c *Config, _ *Listen) {
+			c.Database = "postgres://postern:x@db.internal/postern?sslmode=verify-full"
+		},
+		"by an own authority":    func(c *Config, _ *Listen) { c.Database = "postgres://postern:x@db.internal/postern?sslmode=verify-ca" },
+		"users in the host":      func(c *Config, _ *Listen) { c.Database = "postgres://postern:x@localhost,127.0.0.1,[::1]:5433/postern" },
+		"users by a socket":      func(c *Config, _ *Listen) { c.Database = "postgres:///postern?host=/run/postgresql" },
 		"sessions by a socket":   func(c *Config, _ *Listen) { c.SessionStore = "unix:///run/redis.sock" },
 		"a private IPv6 network": func(c *Config, _ *Listen) { c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("fd00::/8")} },
 	} {
@@ -115,6 +121,17 @@ var weakened = map[string]func(*Config, *Listen){
 	"postern.W064": func(c *Config, _ *Listen) {
 		c.SessionStore = "rediss://postern:" + soundKey + "@redis.internal:6379?skip_verify=true"
 	},
+	"postern.W065": func(c *Config, _ *Listen) {
+		c.Database = "postgres://postern:" + soundKey + "@127.0.0.1:5432,db.internal:5432/postern?sslmode=prefer"
+	},
+	"postern.W066": func(c *Config, _ *Listen) {
+		c.Database = "postgres://postern@localhost/postern"
+		c.DatabaseListen = "postgres://postern:" + soundKey + "@db.internal/postern?sslmode=require"
+	},
+	"postern.W067": func(c *Config, _ *Listen) {
+		c.Database = "postgres://postern@localhost/postern"
+		c.DatabaseReplica = "postgres://postern:" + soundKey + "@10.0.0.2/postern?sslmode=disable"
+	},
 	"postern.W070": func(c *Config, _ *Listen) {
 		c.Log = slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	},
@@ -165,14 +182,22 @@ func TestEachRuleHasANumberAndATestOfItsOwn(t *testing.T) {
 	for _, rule := range weakListens {
 		note(rule.weakness(""))
 	}
+	if len(seen) != len(weakened) {
+		t.Errorf("%d rules, %d tests", len(seen), len(weakened))
+	}
+	// Those of servers have tests with real ones.
+	var servers []Weakness
 	for _, rule := range weakStores {
-		w := rule.weakness("")
+		servers = append(servers, rule.weakness(""))
+	}
+	for _, rule := range weakDatabases {
+		servers = append(servers, rule.weakness(""))
+	}
+	for _, w := range servers {
 		if seen[w.ID] {
 			t.Errorf("%s stands for two rules", w.ID)
 		}
-	}
-	if len(seen) != len(weakened) {
-		t.Errorf("%d rules, %d tests", len(seen), len(weakened))
+		seen[w.ID] = true
 	}
 }
 

@@ -21,15 +21,21 @@ type checkup struct {
 	Problems   []string       `json:"problems"`
 	Weaknesses []weaknessJSON `json:"weaknesses"` // null: not asked for
 	Silenced   int            `json:"silenced"`
+	Replica    *replicaJSON   `json:"replica,omitempty"` // of the database
 
 	sessions   string             // where they are, "": in the database
-	weakStores []postern.Weakness // of the servers that hold the sessions
+	weakStores []postern.Weakness // of the servers that hold users and sessions
 }
 
 type databaseJSON struct {
 	URL     string   `json:"url"`
 	Exists  bool     `json:"exists"`
 	Pending []string `json:"pending"` // steps of the schema
+}
+
+type replicaJSON struct {
+	URL     string `json:"url"`
+	Problem string `json:"problem"` // why it would not be asked, "": it would
 }
 
 type weaknessJSON struct {
@@ -55,9 +61,10 @@ func (p *program) checkCommand() *cobra.Command {
 		GroupID: groupServer,
 		Short:   "Say whether serve would start, and what is weak for production",
 		Long: "Say whether serve would start with these settings: all mistakes are told at once, and the\n" +
-			"database and the session store are looked at and left as they are. With --deploy, name every setting that is weak in\n" +
-			"production, with its way out. The exit code is 0 when serve would start and nothing is weak\n" +
-			"(advice does not count), 1 otherwise, and 2 for mistakes in the settings.",
+			"database, its replica and the session store are looked at and left as they are. With\n" +
+			"--deploy, name every setting that is weak in production, with its way out. The exit code is\n" +
+			"0 when serve would start and nothing is weak (advice does not count), 1 otherwise, and 2 for\n" +
+			"mistakes in the settings.",
 		Example: "  postern check --deploy --config /etc/postern.toml --silence postern.W020",
 		Args:    cobra.NoArgs,
 	}
@@ -108,12 +115,21 @@ func (r *resolved) checkUp(ctx context.Context) *checkup {
 		for _, m := range condition.Pending() {
 			c.Database.Pending = append(c.Database.Pending, m.Name)
 		}
+		c.weakStores = condition.Weaknesses
+		if err == nil && r.config.DatabaseReplica != "" {
+			c.Replica = &replicaJSON{URL: withoutPassword(r.config.DatabaseReplica)}
+			if condition.Replica != nil {
+				c.Replica.Problem = oneLine(condition.Replica.Error())
+			}
+		}
 	}
 	if r.config.SessionStore != "" {
 		c.sessions = withoutPassword(r.config.SessionStore)
-		if c.weakStores, err = postern.CheckSessionStore(ctx, r.config); err != nil {
+		weak, err := postern.CheckSessionStore(ctx, r.config)
+		if err != nil {
 			c.Problems = append(c.Problems, oneLine(err.Error()))
 		}
+		c.weakStores = append(c.weakStores, weak...)
 	}
 	if r.listen.TLSCert != "" {
 		if _, err := tls.LoadX509KeyPair(r.listen.TLSCert, r.listen.TLSKey); err != nil {
@@ -164,6 +180,9 @@ func (c *checkup) text(r *resolved) string {
 	lines := []string{"settings: no mistakes"}
 	if c.Ready {
 		lines = append(lines, "database: "+c.Database.describe())
+		if c.Replica != nil {
+			lines = append(lines, c.Replica.describe())
+		}
 		if c.sessions != "" {
 			lines = append(lines, "session store: "+printable(c.sessions)+" answers, its version and the user's rights suffice")
 		}
@@ -182,6 +201,14 @@ func (c *checkup) text(r *resolved) string {
 		lines = append(lines, fmt.Sprintf("weaknesses: %s, %d silenced", c.count(), c.Silenced))
 	}
 	return strings.Join(lines, "\n")
+}
+
+func (r *replicaJSON) describe() string {
+	line := "replica: " + printable(r.URL)
+	if r.Problem != "" {
+		return line + " would not be asked: " + printable(r.Problem)
+	}
+	return line + " follows the database"
 }
 
 func (d *databaseJSON) describe() string {

@@ -20,6 +20,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/postern-auth/postern/internal/pgstore/pgtest"
 	"github.com/postern-auth/postern/internal/redisstore/redistest"
 )
 
@@ -54,6 +55,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":     exits,
 			"http":      visit,
+			"postgres":  func(ts *testscript.TestScript, _ bool, args []string) { startPostgres(t, ts, args) },
 			"redis":     func(ts *testscript.TestScript, _ bool, args []string) { startRedis(t, ts, args) },
 			"soon":      visitSoon,
 			"terminate": terminate,
@@ -88,6 +90,17 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 //	redis [ARGUMENT…]
 func startRedis(t *testing.T, ts *testscript.TestScript, args []string) {
 	ts.Setenv("REDIS", redistest.Start(t, args...).Address())
+}
+
+// startPostgres starts a server with more lines of postgresql.conf, with a
+// standby; their databases postgres are at the URLs $POSTGRES and $STANDBY
+// then:
+//
+//	postgres [SETTING=VALUE…]
+func startPostgres(t *testing.T, ts *testscript.TestScript, args []string) {
+	server := pgtest.Start(t, args...)
+	ts.Setenv("POSTGRES", server.URL("postgres"))
+	ts.Setenv("STANDBY", server.StartReplica(t).URL("postgres"))
 }
 
 // terminate sends SIGTERM to what runs in the background.
