@@ -22,6 +22,7 @@ const (
 	codeReadOnly      = "25006"
 	codeLocked        = "55P03"
 	codeBadText       = "22021"
+	codeUnsupported   = "0A000"
 )
 
 // code is the SQLSTATE of a server's error, "" if it is none.

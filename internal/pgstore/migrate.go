@@ -301,7 +301,7 @@ var statements = []string{
 	deleteGroupMembers, deleteGroupPermissions, deleteOtherOfGroup, insertGroupPermissions,
 	reportNode, deleteSilentNodes, deleteNode, selectNodes,
 	insertAudit, selectAudit, countAudit, sweepAudit,
-	sweepExpired, sweepIdle, sweepOrphans,
+	sweepExpired.unlocked(), sweepIdle.unlocked(), sweepOrphans.unlocked(),
 	makeMark, insertToken, selectToken,
 }
 

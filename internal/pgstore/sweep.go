@@ -10,16 +10,27 @@ import (
 	"github.com/postern-auth/postern/internal/auth"
 )
 
-// What another node sweeps at the same time is left to it.
-const (
-	sweepExpired = `delete from postern_session where id in (
-		select id from postern_session where expires < $1 limit $2::bigint for update skip locked) returning id`
-	sweepIdle = `delete from postern_session where id in (
-		select id from postern_session where last_seen < $1 limit $2::bigint for update skip locked) returning id`
-	sweepOrphans = `delete from postern_session where id in (
-		select s.id from postern_session s
-		where not exists (select 1 from auth_user u where u.id = s.user_id) limit $1::bigint for update of s skip locked) returning id`
+// A sweeping finds sessions that are over: $1, $2… are its arguments, the last
+// is how many it finds at most. What another node sweeps at the same time is
+// left to it.
+type sweeping struct{ find, lock string }
+
+var (
+	sweepExpired = sweeping{`select id from postern_session where expires < $1 limit $2::bigint`, ` for update skip locked`}
+	sweepIdle    = sweeping{`select id from postern_session where last_seen < $1 limit $2::bigint`, ` for update skip locked`}
+	sweepOrphans = sweeping{`select s.id from postern_session s
+		where not exists (select 1 from auth_user u where u.id = s.user_id) limit $1::bigint`, ` for update of s skip locked`}
 )
+
+func (s sweeping) locked() string { return removal(s.find + s.lock) }
+
+// unlocked is for a table that a server won't lock rows of, such as one that
+// Citus spreads over several: two nodes may wait for one another then.
+func (s sweeping) unlocked() string { return removal(s.find) }
+
+func removal(found string) string {
+	return `delete from postern_session where id in (` + found + `) returning id`
+}
 
 // orphansEvery is the pause between two searches for orphaned sessions, which
 // read the whole table. They are worth nothing without their user, and only
@@ -43,6 +54,9 @@ func (s *Store) Sweep(ctx context.Context, now, idleSince time.Time, limit int) 
 	if err == nil && removed < limit && !time.Now().Before(s.orphans) {
 		var n int
 		n, err = s.sweep(ctx, sweepOrphans, limit-removed)
+		if code(err) == codeUnsupported { // users and sessions in different places: they stay until they expire
+			err = nil
+		}
 		if removed += n; err == nil && removed < limit {
 			s.orphans = time.Now().Add(orphansEvery)
 		}
@@ -56,11 +70,20 @@ func (s *Store) Sweep(ctx context.Context, now, idleSince time.Time, limit int) 
 // sweepWait bounds a sweep, which may read the whole table.
 const sweepWait = 25 * time.Second
 
-func (s *Store) sweep(ctx context.Context, statement string, limit int, args ...any) (n int, err error) {
+func (s *Store) sweep(ctx context.Context, what sweeping, limit int, args ...any) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, sweepWait)
 	defer cancel()
+	args = append(args, limit)
+	n, err := s.removeFound(ctx, what.locked(), args)
+	if code(err) == codeUnsupported {
+		n, err = s.removeFound(ctx, what.unlocked(), args)
+	}
+	return n, err
+}
+
+func (s *Store) removeFound(ctx context.Context, statement string, args []any) (n int, err error) {
 	err = s.do(ctx, func(t *tx) error {
-		rows, err := t.Query(t.ctx, statement, append(args, limit)...)
+		rows, err := t.Query(t.ctx, statement, args...)
 		if err != nil {
 			return err
 		}

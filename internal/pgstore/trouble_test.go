@@ -353,3 +353,21 @@ func TestAServerThatRefusesUsIsUnavailableAndComesBack(t *testing.T) {
 		t.Error(ended, err)
 	}
 }
+
+// TestASweepDoesWithoutLocks where the server won't lock the rows, as Citus
+// does for a table that it spreads. PostgreSQL itself refuses a lock of distinct rows.
+func TestASweepDoesWithoutLocks(t *testing.T) {
+	s := openMigrated(t, pgtest.Database(t), Options{})
+	session := person(t, s, "user")
+	what := sweepExpired
+	what.find = strings.Replace(what.find, "select id", "select distinct id", 1)
+	later := micros(session.Expires.Add(time.Second))
+	if _, err := s.removeFound(t.Context(), what.locked(), []any{later, 10}); code(err) != codeUnsupported {
+		t.Fatalf("%v, want a lock to be refused", err)
+	}
+	for _, want := range []int{1, 0} {
+		if n, err := s.sweep(t.Context(), what, 10, later); err != nil || n != want {
+			t.Errorf("%d sessions swept, %v; want %d", n, err, want)
+		}
+	}
+}
