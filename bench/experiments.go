@@ -34,7 +34,10 @@ func nodeExperiments() []experiment {
 		{[]figure{{name: checks, against: emptyHandler, unit: perSecond, goal: 0.9}}, false, (*lab).warmChecks},
 		{[]figure{{name: "the same, a million sessions stored, a tenth in use", against: "a thousand stored", unit: perSecond, goal: 0.9}}, true, (*lab).manySessions},
 		{[]figure{{name: "the same, random among a million, cold", against: emptyHandler, unit: perSecond, goal: 0.5}}, true, (*lab).coldChecks},
-		{[]figure{{name: "logins", against: bareHash, unit: "logins/s", goal: 0.9}}, false, (*lab).logins},
+		{[]figure{
+			{name: "logins", against: bareHash, unit: "logins/s", goal: 0.9},
+			{name: "processor time of a login", against: bareHash, unit: "ms"},
+		}, false, (*lab).logins},
 		{[]figure{{name: "logins, beside the library", against: libraryHash, unit: "logins/s", goal: 0.9}}, false, (*lab).loginsBesideLibrary},
 		{[]figure{{name: "registrations, durable", against: bareHash, unit: "registrations/s", goal: 0.85}}, false, (*lab).registering},
 		{[]figure{
@@ -123,33 +126,75 @@ func (l *lab) coldChecks(ctx context.Context) ([][]round, error) {
 }
 
 func (l *lab) logins(ctx context.Context) ([][]round, error) {
-	return l.besideBareHash(ctx, l.small, func() script { return logins(l.few) })
+	rates, times, _, err := l.besideBareHash(ctx, l.small, func() script { return logins(l.few) }, nil)
+	return [][]round{rates, times}, err
 }
 
 func (l *lab) loginsBesideLibrary(ctx context.Context) ([][]round, error) {
-	return l.besideBareHash(ctx, l.small, func() script { return logins(l.few) }, "-library")
+	rates, _, _, err := l.besideBareHash(ctx, l.small, func() script { return logins(l.few) }, nil, "-library")
+	return [][]round{rates}, err
 }
 
 func (l *lab) registering(ctx context.Context) ([][]round, error) {
-	return l.besideBareHash(ctx, l.small, func() script {
+	rates, _, _, err := l.besideBareHash(ctx, l.small, func() script {
 		l.registrations++
 		return registrations(fmt.Sprintf("new%d-", l.registrations))
-	})
+	}, nil)
+	return [][]round{rates}, err
 }
 
-// besideBareHash takes twice the rounds: how fast a hash is, which waits for the
-// memory and little else, varies most on a machine that others share.
-func (l *lab) besideBareHash(ctx context.Context, h home, newScript func() script, flags ...string) ([][]round, error) {
+// besideBareHash measures how many a second there are, and the processor time
+// of each: in the server beside that of a bare hash, and in the engines. It
+// takes twice the rounds: how fast a hash is, which waits for the memory and
+// little else, varies most on a machine that others share.
+func (l *lab) besideBareHash(ctx context.Context, h home, newScript func() script, engines []*process, flags ...string) (rates, own, theirs []round, err error) {
 	s, err := l.start(h)
 	if err != nil {
-		return nil, err
+		return nil, nil, nil, err
 	}
 	defer s.stop()
 	script := newScript()
-	rounds, err := asideFor(2*l.rounds,
-		func() (float64, error) { return l.rate(ctx, s, loginClients, script) },
+	rates, err = asideFor(2*l.rounds,
+		func() (float64, error) {
+			before, err := processorTimes(s.process, engines)
+			if err != nil {
+				return 0, err
+			}
+			rate, err := l.rate(ctx, s, loginClients, script)
+			if err != nil {
+				return 0, err
+			}
+			after, err := processorTimes(s.process, engines)
+			answers := rate * (l.warm + l.measure).Seconds()
+			own = append(own, round{measured: milliseconds(after.server-before.server) / answers})
+			theirs = append(theirs, round{measured: milliseconds(after.engines-before.engines) / answers})
+			return rate, err
+		},
 		func() (float64, error) { return l.bareHash(ctx, flags...) })
-	return [][]round{rounds}, err
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	for i, r := range rates {
+		own[i].baseline = float64(processors) * 1000 / r.baseline
+	}
+	return rates, own, theirs, nil
+}
+
+// taken is the processor time that processes have taken so far.
+type taken struct{ server, engines time.Duration }
+
+func processorTimes(server *process, engines []*process) (t taken, err error) {
+	if t.server, err = server.processorTime(); err != nil {
+		return t, err
+	}
+	for _, e := range engines {
+		more, err := e.processorTime()
+		if err != nil {
+			return t, err
+		}
+		t.engines += more
+	}
+	return t, nil
 }
 
 // storm measures the checks quiet and with logins in turn, and the memory at

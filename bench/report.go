@@ -39,7 +39,8 @@ processors, and another machine has other numbers.
   does, most of it in the kernel; what it takes, it takes from both sides of a ratio.
 - **Checks** are sent over 32 connections that stay open, each the next when it has the answer to the last. **Logins** and
   **registrations** come over 64 connections, of distinct users; each is on the disk before its answer. They take twice the
-  rounds: how fast a hash is varies most.
+  rounds: how fast a hash is varies most. **The processor time of a login** is what the process took of all processors, hash included,
+  by the number of answers; what PostgreSQL and Redis take beside it is theirs alone on a machine of their own.
 - **Cold**: a server just started, sessions in random order, none asked for twice. Nine in ten of them count as used just
   now, so that no sign of life is due; in the other rows these are written as in production.
 - **The storm** is 64 clients that log in without pause while 32 others check.
