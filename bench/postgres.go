@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/postern-auth/postern/internal/freeport"
 )
 
 // postgres is a PostgreSQL server of the run's own. Its superuser is
@@ -66,7 +68,7 @@ func startPostgres(ctx context.Context, dir string) (*postgres, error) {
 	if output, err := initdb.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("make a cluster of PostgreSQL in %s, a path that the user of the server has to be able to pass (flag -dir): %w\n%s", data, err, output)
 	}
-	address, err := freePort()
+	address, err := freeport.TCP()
 	if err != nil {
 		return nil, err
 	}

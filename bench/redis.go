@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/valkey-io/valkey-go"
+
+	"github.com/postern-auth/postern/internal/freeport"
 )
 
 // redis is a Redis or Valkey of the run's own.
@@ -40,7 +42,7 @@ func startRedis(ctx context.Context, dir string) (*redis, error) {
 	if err := os.Mkdir(data, 0o700); err != nil {
 		return nil, fmt.Errorf("make a folder for Redis: %w", err)
 	}
-	address, err := freePort()
+	address, err := freeport.TCP()
 	if err != nil {
 		return nil, err
 	}

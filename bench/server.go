@@ -16,6 +16,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/postern-auth/postern/internal/freeport"
 )
 
 const (
@@ -36,7 +38,7 @@ type server struct {
 // startServer runs a program on a free port and waits until request is
 // answered with 2xx. Its environment is env and nothing else.
 func startServer(dir, program string, args, env []string, request []byte) (*server, error) {
-	address, err := freePort()
+	address, err := freeport.TCP()
 	if err != nil {
 		return nil, err
 	}
@@ -54,15 +56,6 @@ func startServer(dir, program string, args, env []string, request []byte) (*serv
 		return nil, fmt.Errorf("start %s: %w", filepath.Base(program), err)
 	}
 	return s, nil
-}
-
-func freePort() (netip.AddrPort, error) {
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		return netip.AddrPort{}, fmt.Errorf("find a free port: %w", err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).AddrPort(), nil
 }
 
 func (s *server) await(request []byte, begin time.Time) error {

@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"github.com/valkey-io/valkey-go"
+
+	"github.com/postern-auth/postern/internal/freeport"
 )
 
 // Server is one server.
@@ -261,12 +263,11 @@ func program(t testing.TB, name string) string {
 // on.
 func FreePort(t testing.TB) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := freeport.TCP()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	return int(address.Port())
 }
 
 // Eventually waits until something is so.
