@@ -286,7 +286,7 @@ var neededTables = []string{
 var statements = []string{
 	selectUserByName, selectUserByID, insertUser, updateUser, lockSuperusers, selectUserID,
 	deleteUserGroups, deleteUserPermissions, deleteUser, selectUsers, selectNewestUsers,
-	stampLogin, moveAuthHash, insertSession, startLogin, pruneSessions, lockUser,
+	stampLogin, moveAuthHash, insertSession, pruneSessions, lockUser,
 	selectIdentity, deleteSession, deleteSessionsOfUser, touchLastSeen, touchExpires,
 	selectSessions, selectSessionsOfUser, countSessions,
 	selectSessionPage + sessionsOf + byCreated, selectSessionPage + byCreatedBack, selectSessionPage + bySeen, selectSessionPage + bySeenBack,

@@ -19,12 +19,6 @@ const (
 		values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
 	// The new session stays whatever the clock says, and expired ones don't
 	// take the place of live ones.
-	// startLogin is stampLogin and insertSession in one. When it is run again
-	// because nobody knows whether it was committed, it changes nothing more.
-	startLogin = `with stamped as (` + stampLogin + ` returning id)
-		insert into postern_session (id, user_id, auth_hash, csrf_secret, created, last_seen, expires, address, user_agent)
-		select $5, id, $6, $7, $8, $9, $10, $11, $12 from stamped
-		on conflict (id) do update set last_seen = excluded.last_seen`
 	pruneSessions = `delete from postern_session where user_id = $1 and id <> $2 and id not in (
 		select id from postern_session where user_id = $1 and id <> $2 and expires > $3
 		order by created desc, id desc limit $4::bigint)`
@@ -35,12 +29,6 @@ const (
 // are committed.
 func (s *Store) Start(ctx context.Context, st *auth.Start) error {
 	session := st.Session
-	if isPlainLogin(st) {
-		if err := s.startLogin(ctx, &session, st.Login); err != nil {
-			return fmt.Errorf("start session: %w", err)
-		}
-		return nil
-	}
 	err := s.do(ctx, func(t *tx) (err error) {
 		session = st.Session
 		if st.NewUser != nil {
@@ -65,18 +53,6 @@ func (s *Store) Start(ctx context.Context, st *auth.Start) error {
 		st.NewUser.ID, st.Session.UserID = session.UserID, session.UserID
 	}
 	return nil
-}
-
-// isPlainLogin: nothing but the stamp of the user and the session is written.
-func isPlainLogin(st *auth.Start) bool {
-	return st.Login != nil && st.Login.Upgraded == "" && st.NewUser == nil && st.Replaces.IsZero() && st.PerUser <= 0 && st.Audit == nil
-}
-
-// startLogin takes one way to the server and back, and not four.
-func (s *Store) startLogin(ctx context.Context, session *auth.Session, l *auth.LoginStamp) error {
-	return s.stamp(ctx, startLogin, micros(l.At), l.Verified, session.UserID, l.Verified,
-		session.ID[:], session.AuthHash, session.CSRFSecret, micros(session.Created), micros(session.LastSeen), micros(session.Expires),
-		addressText(session), textOnly(session.UserAgent))
 }
 
 // stamp runs a statement that is a transaction of its own, may be run twice,

@@ -71,8 +71,8 @@ func TestADeadConnectionIsNoticed(t *testing.T) {
 	}
 }
 
-// TestALoginSurvivesADeadConnection, and is there once, though nobody may know
-// whether the first attempt was committed.
+// TestALoginSurvivesADeadConnection: so does its stamp alone, for sessions that
+// are elsewhere.
 func TestALoginSurvivesADeadConnection(t *testing.T) {
 	url := pgtest.Database(t)
 	s := openMigrated(t, url, Options{MaxConns: 2})
@@ -102,16 +102,6 @@ func TestALoginSurvivesADeadConnection(t *testing.T) {
 	if n := sessions(); n != 6 {
 		t.Errorf("%d sessions, want 6", n)
 	}
-	twice := login("twice")
-	for range 2 {
-		if err := s.Start(t.Context(), twice); err != nil {
-			t.Error(err)
-		}
-	}
-	if n := sessions(); n != 7 {
-		t.Errorf("%d sessions, want 7", n)
-	}
-
 	// Who has another password by now gets no session.
 	changed := login("changed")
 	changed.Login.Verified = "encoded$2"
@@ -124,8 +114,27 @@ func TestALoginSurvivesADeadConnection(t *testing.T) {
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	wantUnavailable(t, "who has gone", s.Start(gone, login("gone")))
-	if n := sessions(); n != 7 {
-		t.Errorf("%d sessions, want 7", n)
+	if n := sessions(); n != 6 {
+		t.Errorf("%d sessions, want 6", n)
+	}
+}
+
+// TestWhoHasGoneStampsNoLogin: a connection is waited for no longer than the
+// client waits.
+func TestWhoHasGoneStampsNoLogin(t *testing.T) {
+	url := pgtest.Database(t)
+	user := person(t, openMigrated(t, url, Options{}), "user").UserID
+	s := openAt(t, url, Options{MaxConns: 1, Wait: 10 * time.Second, ListenURL: url})
+	held, err := s.pool.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	wantUnavailable(t, "no connection", s.StampLogin(ctx, user, &auth.LoginStamp{At: time.Now(), Verified: "encoded$1"}))
+	held.Release()
+	if query1[bool](t, url, `select last_login is not null from auth_user`) {
+		t.Error("it was stamped")
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/postern-auth/postern/internal/auth"
 )
@@ -69,23 +70,35 @@ func (s *Store) repeat(ctx context.Context, once func(context.Context) error) er
 
 // alone runs one statement that is a transaction of its own, has no news, and
 // changes nothing more when it is run twice, and returns how many rows it
-// touched. Its outcome is waited for, as that of a commit.
+// touched. Its outcome is waited for, as that of a commit. On a connection
+// that turns out to be dead it is run again only if it can't be done later
+// than that, behind the back of what follows.
 func (s *Store) alone(ctx context.Context, statement string, args ...any) (n int64, err error) {
 	err = s.repeat(ctx, func(ctx context.Context) error {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.o.Wait)
-		defer cancel()
-		tag, err := s.pool.Exec(ctx, statement, args...)
+		n, err = s.execute(ctx, statement, args...)
 		if isConnectionLost(err) {
 			s.renew()
-			tag, err = s.pool.Exec(ctx, statement, args...)
+			if isDoneWith(err) {
+				n, err = s.execute(ctx, statement, args...)
+			}
 		}
-		n = tag.RowsAffected()
 		return err
 	})
 	return n, err
+}
+
+// execute waits for a connection as long as ctx allows, and then for the
+// outcome, whatever becomes of ctx.
+func (s *Store) execute(ctx context.Context, statement string, args ...any) (int64, error) {
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Release()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitWait)
+	defer cancel()
+	tag, err := conn.Exec(ctx, statement, args...)
+	return tag.RowsAffected(), err
 }
 
 // pause waits longer before each attempt, and not the same as others do;
@@ -131,6 +144,16 @@ func (s *Store) once(ctx context.Context, work func(*tx) error) error {
 		}
 	}
 	return err
+}
+
+// isDoneWith reports whether a statement that failed so was never sent, or the
+// server process that had it has ended.
+func isDoneWith(err error) bool {
+	switch code(err) {
+	case "57P01", "57P02", "57P03": // admin_shutdown, crash_shutdown, cannot_connect_now
+		return true
+	}
+	return pgconn.SafeToRetry(err)
 }
 
 func (t *tx) rollback() error {
