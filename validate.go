@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -116,8 +117,12 @@ func (c *Config) validateIdentity(m *mistakes) {
 	}
 }
 
+// secretParameter is one of PostgreSQL's that holds a password.
+var secretParameter = regexp.MustCompile(`(?i)([?&](?:ssl)?password=)[^&]*`)
+
 // withoutCredentials takes the user and password out of a URL, for an error.
 func withoutCredentials(url string) string {
+	url = secretParameter.ReplaceAllString(url, "${1}…")
 	scheme, rest, found := strings.Cut(url, "://")
 	if at := strings.LastIndexByte(rest, '@'); found && at >= 0 {
 		return scheme + "://…" + rest[at:]

@@ -22,7 +22,7 @@ type databaseServer struct {
 // database. Numbers are never used again.
 var weakDatabases = []weakRule[*databaseServer]{
 	{number: 103, setting: "DATABASE_URL", why: "a crash of the server's machine may destroy the database",
-		wayOut: "fsync and full_page_writes on, in postgresql.conf",
+		wayOut: "fsync and full_page_writes on, in postgresql.conf; if the storage makes it whole itself, silence this",
 		values: func(s *databaseServer) []string {
 			return append(when(!s.Fsync, s.Server+" fsync off"), when(!s.FullPages, s.Server+" full_page_writes off")...)
 		}},
@@ -30,11 +30,11 @@ var weakDatabases = []weakRule[*databaseServer]{
 		wayOut: "synchronous_commit on, in postgresql.conf or of the role and the database",
 		values: func(s *databaseServer) []string { return when(s.Commit == "off", s.Server+" synchronous_commit off") }},
 	{number: 105, setting: "DATABASE_URL", advice: true, why: "a standby follows, and no commit waits for one; if it takes over, the last users are lost, and sessions that were ended last are alive again",
-		wayOut: "synchronous_standby_names, in postgresql.conf; with a single standby its loss stops the writes",
+		wayOut: "synchronous_standby_names, in postgresql.conf, and synchronous_commit on; with a single standby its loss stops the writes",
 		values: func(s *databaseServer) []string {
 			return when(s.Standbys > 0 && !s.Waits && s.Commit != "off", s.Server+" synchronous_standby_names, synchronous_commit "+s.Commit)
 		}},
-	{number: 106, setting: "DATABASE_REPLICA", why: "it would not be asked as it is, and the primary bears every check that is not remembered",
+	{number: 106, setting: "DATABASE_REPLICA", advice: true, why: "it would not be asked as it is, and the primary bears every check that is not remembered",
 		wayOut: "a hot standby of POSTERN_DATABASE_URL that is less than half a second behind; the line above says what it is",
 		values: func(s *databaseServer) []string { return when(s.useless != nil, s.replica) }},
 }

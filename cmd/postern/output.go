@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -133,8 +134,12 @@ func shortDuration(d time.Duration) string {
 	return s
 }
 
+// secretParameter is one of PostgreSQL's that holds a password.
+var secretParameter = regexp.MustCompile(`(?i)([?&](?:ssl)?password=)[^&]*`)
+
 // withoutPassword hides who a URL logs in as, even of one that does not parse.
 func withoutPassword(value string) string {
+	value = secretParameter.ReplaceAllString(value, "${1}…")
 	start, end := strings.Index(value, "://"), strings.LastIndex(value, "@")
 	if start < 0 || end < start {
 		return value

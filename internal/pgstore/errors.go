@@ -94,6 +94,11 @@ func unavailable(err error) error {
 // explain says what an error at the opening means for the operator. pgx
 // leaves the password out of its errors.
 func explain(name string, err error) error {
+	return explainWith(name, "check host, port and sslmode, and that the server runs and takes writes", err)
+}
+
+// explainWith has another way out for a server that can't be reached or used.
+func explainWith(name, otherwise string, err error) error {
 	var way string
 	switch code(err) {
 	case "28P01", "28000":
@@ -105,7 +110,7 @@ func explain(name string, err error) error {
 	case "53300":
 		way = "raise max_connections, or put a pooler such as PgBouncer in between"
 	case "":
-		way = "check host, port and sslmode, and that the server runs and takes writes"
+		way = otherwise
 	}
 	if way == "" {
 		return fmt.Errorf("open database %s: %w", name, err)

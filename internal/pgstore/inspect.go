@@ -29,8 +29,9 @@ type Condition struct {
 	Waits    bool
 }
 
-const selectCondition = `select current_setting('fsync')::bool, current_setting('full_page_writes')::bool,
-	current_setting('synchronous_commit'), current_setting('synchronous_standby_names'),
+// What a relative of PostgreSQL does not have is no weakness.
+const selectCondition = `select coalesce(current_setting('fsync', true), 'on')::bool, coalesce(current_setting('full_page_writes', true), 'on')::bool,
+	coalesce(current_setting('synchronous_commit', true), 'on'), coalesce(current_setting('synchronous_standby_names', true), ''),
 	(select count(*) from pg_stat_replication)`
 
 // Condition asks the server how it is set up. It changes nothing.
@@ -82,7 +83,7 @@ func (s *Store) InspectReplica(ctx context.Context, url string) error {
 		case errors.Is(err, errStranger):
 			return err
 		case err != nil:
-			return explain(nameOf(config.ConnConfig), err)
+			return explainWith(nameOf(config.ConnConfig), "check host, port and sslmode, and that the standby runs and is one", err)
 		case follows:
 			return nil
 		case time.Now().After(until):
