@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -173,14 +174,15 @@ func TestAStormOfWrongPasswordsIsNoStormOfEntries(t *testing.T) {
 
 func TestTheAuditLogIsBoundedByAge(t *testing.T) {
 	config := testConfig(t)
-	now := time.Now()
-	config.Now, config.AuditAge = func() time.Time { return now }, 24*time.Hour
+	began := time.Now()
+	var passed atomic.Int64 // the server's own goroutines look at the clock, too
+	config.Now, config.AuditAge = func() time.Time { return began.Add(time.Duration(passed.Load())) }, 24*time.Hour
 	config.RecallEntries = -1
 	srv := openServer(t, config)
 	if _, err := srv.CreateUser(t.Context(), postern.NewUser{Username: "old"}); err != nil {
 		t.Fatal(err)
 	}
-	now = now.Add(25 * time.Hour)
+	passed.Add(int64(25 * time.Hour))
 	if _, err := srv.CreateUser(t.Context(), postern.NewUser{Username: "new"}); err != nil {
 		t.Fatal(err)
 	}
