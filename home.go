@@ -10,6 +10,7 @@ import (
 	"github.com/postern-auth/postern/internal/auth"
 	"github.com/postern-auth/postern/internal/pgstore"
 	"github.com/postern-auth/postern/internal/recall"
+	"github.com/postern-auth/postern/internal/redact"
 	"github.com/postern-auth/postern/internal/redisstore"
 	"github.com/postern-auth/postern/internal/sqlstore"
 )
@@ -244,7 +245,7 @@ func databaseMistakes(c *Config) mistakes {
 	var m mistakes
 	check := func(setting, url string, problem error) {
 		if problem != nil {
-			m.add(setting, withoutCredentials(url), problem.Error())
+			m.add(setting, redact.URL(url), problem.Error())
 		}
 	}
 	if isPostgres(c.Database) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/postern-auth/postern/internal/redact"
 	"github.com/postern-auth/postern/internal/sqlstore"
 )
 
@@ -80,7 +81,7 @@ func CheckDatabase(ctx context.Context, c Config) (*DatabaseCondition, error) {
 		return nil, err
 	}
 	if pending := len(found.Pending()); err == nil && c.NoMigrate && pending > 0 {
-		err = fmt.Errorf("database %s lacks %d of %d steps of its schema, and POSTERN_NO_MIGRATE is set; run postern migrate", withoutCredentials(c.Database), pending, len(found.Migrations))
+		err = fmt.Errorf("database %s lacks %d of %d steps of its schema, and POSTERN_NO_MIGRATE is set; run postern migrate", redact.URL(c.Database), pending, len(found.Migrations))
 	}
 	return found, err
 }
@@ -123,7 +124,7 @@ func inspectPostgres(ctx context.Context, c Config) (_ *DatabaseCondition, err e
 		found.Replica = store.InspectReplica(ctx, url)
 	}
 	for _, rule := range weakDatabases {
-		for _, value := range rule.values(&databaseServer{server, withoutCredentials(url), found.Replica}) {
+		for _, value := range rule.values(&databaseServer{server, redact.URL(url), found.Replica}) {
 			found.Weaknesses = append(found.Weaknesses, rule.weakness(value))
 		}
 	}

@@ -17,11 +17,11 @@ const module = "github.com/postern-auth/postern"
 // rooms is the map of docs/architecture.md: each room and the rooms of ours
 // that it may import. Tests of a room may import more.
 var rooms = map[string][]string{
-	".":                             {"internal/admin", "internal/api", "internal/auth", "internal/browse", "internal/django", "internal/drf", "internal/guard", "internal/httpserver", "internal/metrics", "internal/openapi", "internal/ops", "internal/password", "internal/pgstore", "internal/recall", "internal/redisstore", "internal/sqlstore", "internal/tracing"},
+	".":                             {"internal/admin", "internal/api", "internal/auth", "internal/browse", "internal/django", "internal/drf", "internal/guard", "internal/httpserver", "internal/metrics", "internal/openapi", "internal/ops", "internal/password", "internal/pgstore", "internal/recall", "internal/redact", "internal/redisstore", "internal/sqlstore", "internal/tracing"},
 	"bench":                         {"internal/freeport"},
 	"bench/empty":                   {},
 	"bench/hash":                    {"internal/argon2"},
-	"cmd/postern":                   {"."},
+	"cmd/postern":                   {".", "internal/redact"},
 	"internal/argon2":               {},
 	"internal/api":                  {"internal/auth", "internal/drf", "internal/guard", "internal/password"},
 	"internal/admin":                {"internal/auth", "internal/guard", "internal/pages", "internal/password"},
@@ -42,6 +42,7 @@ var rooms = map[string][]string{
 	"internal/pgstore/pgtest":       {"internal/freeport"},
 	"internal/password":             {"internal/argon2"},
 	"internal/recall":               {"internal/auth"},
+	"internal/redact":               {},
 	"internal/redisstore":           {"internal/auth"},
 	"internal/redisstore/redistest": {"internal/freeport"},
 	"internal/sqlstore":             {"internal/auth", "internal/django"},

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -115,19 +114,6 @@ func (c *Config) validateIdentity(m *mistakes) {
 	if s := c.UnauthenticatedStatus; s != http.StatusForbidden && s != http.StatusUnauthorized {
 		m.add("POSTERN_UNAUTHENTICATED_STATUS", fmt.Sprint(s), "must be 403 or 401")
 	}
-}
-
-// secretParameter is one of PostgreSQL's that holds a password.
-var secretParameter = regexp.MustCompile(`(?i)([?&](?:ssl)?password=)[^&]*`)
-
-// withoutCredentials takes the user and password out of a URL, for an error.
-func withoutCredentials(url string) string {
-	url = secretParameter.ReplaceAllString(url, "${1}…")
-	scheme, rest, found := strings.Cut(url, "://")
-	if at := strings.LastIndexByte(rest, '@'); found && at >= 0 {
-		return scheme + "://…" + rest[at:]
-	}
-	return url
 }
 
 func checkSecret(m *mistakes, setting, key string) {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/postern-auth/postern/internal/password"
+	"github.com/postern-auth/postern/internal/redact"
 )
 
 const (
@@ -171,13 +172,13 @@ var weakConfigs = []weakRule[*Config]{
 
 	{number: 62, setting: "SESSION_STORE", why: "the password of the store, and with it every session, crosses the network in the clear",
 		wayOut: "rediss://, with the server's TLS port; if the network is encrypted, silence this",
-		values: func(c *Config) []string { return when(c.storeIsPlain(), withoutCredentials(c.SessionStore)) }},
+		values: func(c *Config) []string { return when(c.storeIsPlain(), redact.URL(c.SessionStore)) }},
 	{number: 63, setting: "SESSION_STORE", why: "every program that reaches the server may make itself a session of any user",
 		wayOut: "a user with a password and no more rights than docs/redis.md lists",
-		values: func(c *Config) []string { return when(c.storeIsOpen(), withoutCredentials(c.SessionStore)) }},
+		values: func(c *Config) []string { return when(c.storeIsOpen(), redact.URL(c.SessionStore)) }},
 	{number: 64, setting: "SESSION_STORE", why: "whoever is on the way can pass for the server, by any certificate",
 		wayOut: "ca_file=PATH in the place of skip_verify",
-		values: func(c *Config) []string { return when(c.storeIsAnybody(), withoutCredentials(c.SessionStore)) }},
+		values: func(c *Config) []string { return when(c.storeIsAnybody(), redact.URL(c.SessionStore)) }},
 
 	{number: 65, setting: "DATABASE_URL", why: unproved, wayOut: proved,
 		values: func(c *Config) []string { return unprovedDatabase(c.Database) }},

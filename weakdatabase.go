@@ -1,6 +1,9 @@
 package postern
 
-import "github.com/postern-auth/postern/internal/pgstore"
+import (
+	"github.com/postern-auth/postern/internal/pgstore"
+	"github.com/postern-auth/postern/internal/redact"
+)
 
 const (
 	unproved = "whoever is on the way to the server reads along, or passes for it: the connection has no TLS, or believes any certificate"
@@ -8,7 +11,7 @@ const (
 )
 
 func unprovedDatabase(url string) []string {
-	return when(isPostgres(url) && pgstore.IsUnproved(url), withoutCredentials(url))
+	return when(isPostgres(url) && pgstore.IsUnproved(url), redact.URL(url))
 }
 
 // databaseServer is a PostgreSQL server and the standby that goes with it.

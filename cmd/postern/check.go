@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/postern-auth/postern"
+	"github.com/postern-auth/postern/internal/redact"
 )
 
 // checkup is what the command found, as programs get it.
@@ -105,7 +106,7 @@ func checkIDs(ids []string) error {
 
 // checkUp finds out what stands against a start.
 func (r *resolved) checkUp(ctx context.Context) *checkup {
-	c := &checkup{Problems: []string{}, Database: databaseJSON{URL: withoutPassword(r.config.Database), Pending: []string{}}}
+	c := &checkup{Problems: []string{}, Database: databaseJSON{URL: redact.URL(r.config.Database), Pending: []string{}}}
 	condition, err := postern.CheckDatabase(ctx, r.config)
 	if err != nil {
 		c.Problems = append(c.Problems, oneLine(err.Error()))
@@ -117,14 +118,14 @@ func (r *resolved) checkUp(ctx context.Context) *checkup {
 		}
 		c.weakStores = condition.Weaknesses
 		if err == nil && r.config.DatabaseReplica != "" {
-			c.Replica = &replicaJSON{URL: withoutPassword(r.config.DatabaseReplica)}
+			c.Replica = &replicaJSON{URL: redact.URL(r.config.DatabaseReplica)}
 			if condition.Replica != nil {
 				c.Replica.Problem = oneLine(condition.Replica.Error())
 			}
 		}
 	}
 	if r.config.SessionStore != "" {
-		c.sessions = withoutPassword(r.config.SessionStore)
+		c.sessions = redact.URL(r.config.SessionStore)
 		weak, err := postern.CheckSessionStore(ctx, r.config)
 		if err != nil {
 			c.Problems = append(c.Problems, oneLine(err.Error()))
@@ -206,7 +207,7 @@ func (c *checkup) text(r *resolved) string {
 func (r *replicaJSON) describe() string {
 	line := "replica: " + printable(r.URL)
 	if r.Problem != "" {
-		return line + " would not be asked: " + printable(r.Problem)
+		return line + " would not be asked: " + r.Problem
 	}
 	return line + " follows the database"
 }

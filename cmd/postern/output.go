@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -132,17 +131,4 @@ func shortDuration(d time.Duration) string {
 		s = strings.TrimSuffix(s, "0m")
 	}
 	return s
-}
-
-// secretParameter is one of PostgreSQL's that holds a password.
-var secretParameter = regexp.MustCompile(`(?i)([?&](?:ssl)?password=)[^&]*`)
-
-// withoutPassword hides who a URL logs in as, even of one that does not parse.
-func withoutPassword(value string) string {
-	value = secretParameter.ReplaceAllString(value, "${1}…")
-	start, end := strings.Index(value, "://"), strings.LastIndex(value, "@")
-	if start < 0 || end < start {
-		return value
-	}
-	return value[:start+len("://")] + "…" + value[end:]
 }

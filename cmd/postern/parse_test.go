@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/postern-auth/postern"
+	"github.com/postern-auth/postern/internal/redact"
 )
 
 // configText is a configuration as a text, to compare.
@@ -171,8 +172,8 @@ func TestAPasswordOfAURLIsNotShown(t *testing.T) {
 		"postgres://joe:hush@db/x": "postgres://…@db/x", "postgres://joe:hu%sh@db/x": "postgres://…@db/x", "postgres://joe:hu/s@h@db": "postgres://…@db",
 		"sqlite:x": "sqlite:x", "sqlite:a@b": "sqlite:a@b", "a@b://c": "a@b://c", "": "",
 	} {
-		if got := withoutPassword(value); got != want {
-			t.Errorf("withoutPassword(%q) = %q, want %q", value, got, want)
+		if got := redact.URL(value); got != want {
+			t.Errorf("redact.URL(%q) = %q, want %q", value, got, want)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/postern-auth/postern"
+	"github.com/postern-auth/postern/internal/redact"
 )
 
 // envPrefix starts the name of every variable of ours.
@@ -196,7 +197,7 @@ func (r *resolved) reject(name, value, problem string) {
 	if s := settingNamed(name); s != nil && s.secret {
 		value = ""
 	}
-	r.mistakes = append(r.mistakes, &postern.ConfigError{Setting: r.label(name), Value: withoutPassword(value), Problem: problem})
+	r.mistakes = append(r.mistakes, &postern.ConfigError{Setting: r.label(name), Value: redact.URL(value), Problem: problem})
 }
 
 // settingNamed is nil when there is none.

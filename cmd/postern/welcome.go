@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/term"
+
+	"github.com/postern-auth/postern/internal/redact"
 )
 
 const docsURL = "https://github.com/postern-auth/postern/tree/main/docs"
@@ -23,7 +25,7 @@ func (p *program) welcome(w welcome, r *resolved, addrs []net.Addr) {
 	}
 	create := "postern createsuperuser"
 	if r.config.Database != defaultDatabase {
-		create += " --database " + withoutPassword(r.config.Database)
+		create += " --database " + redact.URL(r.config.Database)
 	}
 	var rows [][]string
 	if last := len(addrs) - 1; r.listen.AdminAddr != "" {
@@ -32,7 +34,7 @@ func (p *program) welcome(w welcome, r *resolved, addrs []net.Addr) {
 	}
 	rows = slices.Insert(rows, 0, []string{"  address", strings.Join(urls(addrs, r.listen.TLSCert != ""), "  ")})
 	rows = append(rows,
-		[]string{"  database", withoutPassword(r.config.Database)},
+		[]string{"  database", redact.URL(r.config.Database)},
 		[]string{"  superuser", create},
 		[]string{"  docs", docsURL},
 	)

@@ -54,7 +54,6 @@ const (
 		to_regclass('postern_timeline') is not null`
 	selectStandby = `select (select system_identifier from pg_control_system()),
 		coalesce(pg_wal_lsn_diff(pg_last_wal_replay_lsn(), '0/0'), 0)::bigint`
-	hasToken = `select exists (select from postern_timeline where timeline = $1::bigint and token = $2::text)`
 )
 
 var errStranger = errors.New("it is a copy of another database, not of this one")
@@ -119,11 +118,10 @@ func (p place) isReached(ctx context.Context, standby *pgxpool.Pool) (follows bo
 	if system != p.system {
 		return false, errStranger
 	}
-	if replayed < p.lsn || p.token == "" {
-		return replayed >= p.lsn, nil
+	if p.token != "" {
+		err = standby.QueryRow(ctx, selectReplayed, p.timeline, p.token).Scan(&replayed)
 	}
-	err = standby.QueryRow(ctx, hasToken, p.timeline, p.token).Scan(&follows)
-	return follows, err
+	return replayed >= p.lsn, err
 }
 
 // IsUnproved reports whether a URL that CheckURL accepts lets somebody on the

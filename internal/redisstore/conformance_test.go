@@ -56,6 +56,7 @@ func keepsTheContract(t *testing.T, url string, forget func(*testing.T), o Optio
 	}
 	storetest.Run(t, open)
 	storetest.RunSessionRoster(t, open)
+	storetest.RunAudit(t, open)
 }
 
 func TestTheStoreKeepsTheContract(t *testing.T) {

@@ -166,11 +166,15 @@ var audits = []contract{
 		same(t, len(h.read(t, auth.AuditFilter{Limit: 100})), 10)
 	}},
 	{"a login is written down in the commit that begins its session, or not at all", func(t *testing.T, h *home) {
-		if h.Apart {
-			t.Skip("the log and the sessions have no commit in common")
-		}
 		u := h.stored(t, "ada", nil)
 		start := &auth.Start{Session: h.session(u.ID), Audit: &auth.AuditEntry{At: epoch, Act: auth.ActLogin, ActorID: u.ID, ActorName: "ada", Source: auth.SourceAPI}}
+		if h.Apart { // the log and the sessions have no commit in common, and the store must say so
+			if err := h.Sessions.Start(t.Context(), start); err != nil || start.Audited {
+				t.Errorf("%v, written down: %v", err, start.Audited)
+			}
+			same(t, h.read(t, auth.AuditFilter{Limit: 10}), []auth.AuditEntry{})
+			return
+		}
 		if err := h.Sessions.Start(t.Context(), start); err != nil || !start.Audited {
 			t.Fatalf("%v, written down: %v", err, start.Audited)
 		}
