@@ -47,11 +47,10 @@ func output(t *testing.T, cmd *exec.Cmd) string {
 
 // TestTheExamplesOfProxies: each with two nodes behind it, from a registration
 // to a rolling restart under load in which no request fails. (Traefik is no
-// package of Debian's.)
+// package of Debian's.) One after the other: a trial can't reserve its ports.
 func TestTheExamplesOfProxies(t *testing.T) {
 	for _, proxy := range []string{"nginx", "caddy"} {
 		t.Run(proxy, func(t *testing.T) {
-			t.Parallel()
 			try := exec.CommandContext(t.Context(), "./try", proxy)
 			try.Env = append(os.Environ(), "POSTERN="+program, "POSTERN_DATABASE_URL="+pgtest.Database(t))
 			out := output(t, try)
