@@ -37,6 +37,7 @@ type Server struct {
 	docs      *openapi.Description // nil: there is none
 	metrics   *metrics.Metrics
 	readiness *ops.Readiness
+	counts    *sharedCounts // nil: each node counts for itself
 	reporter  *reporter
 }
 
@@ -80,6 +81,7 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 		admin:     site,
 		docs:      docs,
 		readiness: readiness,
+		counts:    counts,
 		reporter:  startReporting(d.stores.database, readiness, &d.config),
 		api: api.New(api.Options{
 			Realm:                 d.realm,

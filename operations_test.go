@@ -228,10 +228,13 @@ func TestProbesAnswerWhateverTheHost(t *testing.T) {
 	_, base, admin := watched(t, c)
 	for _, where := range []string{base, admin} {
 		for path, want := range map[string]string{"/-/live": `{"status":"live"}`, "/-/ready": `{"status":"ready"}`} {
-			status, header, body := get(t, where+path, "10.0.0.7:8000")
-			if status != http.StatusOK || strings.TrimSpace(body) != want {
-				t.Errorf("%s: %d %s, want 200 %s", path, status, body, want)
-			}
+			var header http.Header
+			eventually(t, path+" answers "+want, func() (is bool) {
+				var status int
+				var body string
+				status, header, body = get(t, where+path, "10.0.0.7:8000")
+				return status == http.StatusOK && strings.TrimSpace(body) == want
+			})
 			for name, want := range map[string]string{
 				"Cache-Control": "no-store", "X-Frame-Options": "DENY", "X-Content-Type-Options": "nosniff", "Content-Type": "application/json",
 			} {
@@ -369,7 +372,7 @@ func TestImportingThePackageOpensNoProfiles(t *testing.T) {
 // TestAStopIsAnnouncedBeforeItHappens holds a connection and a stop's delay.
 func TestAStopIsAnnouncedBeforeItHappens(t *testing.T) {
 	srv := openServer(t, testConfig(t))
-	bases, stop := listenAs(t, srv, postern.Listen{AdminAddr: "127.0.0.1:0", DrainDelay: 2 * time.Second})
+	bases, stop := listenAs(t, srv, postern.Listen{AdminAddr: "127.0.0.1:0", DrainDelay: 5 * time.Second})
 	client := newClient(t, bases[0])
 	client.register("ann")
 	stop()
@@ -392,7 +395,7 @@ func TestAStopIsAnnouncedBeforeItHappens(t *testing.T) {
 }
 
 func TestConnectionsEndWithTheirNextAnswerOnceAStopIsComing(t *testing.T) {
-	bases, stop := listenAs(t, openServer(t, testConfig(t)), postern.Listen{DrainDelay: 2 * time.Second})
+	bases, stop := listenAs(t, openServer(t, testConfig(t)), postern.Listen{DrainDelay: 5 * time.Second})
 	for _, path := range []string{"/api/user/", "/-/live", "/nowhere"} {
 		if _, closes := ask(t, bases[0]+path); closes {
 			t.Errorf("%s closes the connection of a server that goes on", path)

@@ -109,7 +109,7 @@ func TestASessionEndsAtOnceOnARunningServer(t *testing.T) {
 func TestASessionEndsWhenAnotherProgramWritesToTheUserTable(t *testing.T) {
 	config := testConfig(t)
 	srv, base := startServer(t, config)
-	db, err := sql.Open("sqlite", strings.TrimPrefix(config.Database, "sqlite:"))
+	db, err := sql.Open("sqlite", strings.TrimPrefix(config.Database, "sqlite:")+"?_busy_timeout=10000")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -315,8 +315,12 @@ func TestAFlooderDoesNotShutOthersOut(t *testing.T) {
 	config := testConfig(t)
 	config.Passwords = postern.Passwords{Argon2MemoryKiB: 32 << 10, Argon2Time: 4, Workers: 1, Queue: 8, QueueWait: time.Minute}
 	_, base := startServer(t, config) // it trusts 127.0.0.1 about who asks
+	transport := &http.Transport{MaxIdleConnsPerHost: 32}
+	t.Cleanup(transport.CloseIdleConnections)
 	from := func(address string) int {
-		status, _ := newClient(t, base).do("POST", "/api/login/", map[string]string{"username": "nobody", "password": "x"}, "X-Forwarded-For", address)
+		c := newClient(t, base)
+		c.http.Transport = transport
+		status, _ := c.do("POST", "/api/login/", map[string]string{"username": "nobody", "password": "x"}, "X-Forwarded-For", address)
 		return status
 	}
 	var over atomic.Bool

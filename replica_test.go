@@ -78,9 +78,8 @@ func TestAReplicaTakesReadsAndNothingElse(t *testing.T) {
 		}
 		acknowledged := time.Now()
 		c.isIn(false)
-		c.at(farBase).isOutSoon()
-		if took := time.Since(acknowledged); took > bound {
-			t.Errorf("the log-out held after %s", took)
+		if late := c.at(farBase).isOutSoon().Sub(acknowledged); late > bound {
+			t.Errorf("the other node still said yes after %s", late)
 		}
 		eventually(t, "the probe tells of a replica that is behind", func() bool {
 			status, checks := probe(t, near)
@@ -108,7 +107,7 @@ func probe(t *testing.T, admin string) (status string, checks map[string]string)
 		Status string
 		Checks map[string]string
 	}
-	if err := json.NewDecoder(response.Body).Decode(&report); err != nil || response.StatusCode != http.StatusOK {
+	if err := json.NewDecoder(response.Body).Decode(&report); err != nil {
 		t.Fatalf("ready: %d, %v", response.StatusCode, err)
 	}
 	return report.Status, report.Checks

@@ -25,7 +25,7 @@ func TestThisVersionRunsOnTheSchemaOfALaterOne(t *testing.T) {
 	t.Run("SQLite", func(t *testing.T) {
 		c := testConfig(t)
 		runsOnALaterSchema(t, c, func(statement string) {
-			db, err := sql.Open("sqlite", strings.TrimPrefix(c.Database, "sqlite:"))
+			db, err := sql.Open("sqlite", strings.TrimPrefix(c.Database, "sqlite:")+"?_busy_timeout=10000")
 			if err != nil {
 				t.Fatal(err)
 			}

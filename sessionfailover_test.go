@@ -33,6 +33,7 @@ func isReplica(s *redistest.Server) bool {
 var failovers = map[string]func(*testing.T) failover{
 	"a cluster": func(t *testing.T) failover {
 		cluster := redistest.StartCluster(t)
+		cluster.Hasten(t)
 		return failover{url: cluster.URL(), follows: isReplica, kill: func(t *testing.T) *redistest.Server {
 			master := cluster.Masters(t)[0]
 			master.Kill(t)
@@ -80,13 +81,13 @@ func testMasterDies(t *testing.T, f failover) {
 	l := &load{t: t, bases: bases, transport: &http.Transport{MaxIdleConnsPerHost: 2 * visitors}}
 	t.Cleanup(l.stop)
 	l.start()
-	l.awaitMore("before the fault", 20)
+	l.awaitMore("before the fault", 10)
 	master := f.kill(t)
 	// What lost its only replica can't acknowledge a change now; checks go on.
 	l.awaitChecks()
 	master.Run(t)
 	redistest.Eventually(t, "the dead master has come back as a replica", func() bool { return f.follows(master) })
-	l.awaitMore("after its return", 20)
+	l.awaitMore("after its return", 10)
 	l.stop()
 	l.verify()
 }

@@ -31,6 +31,7 @@ type sharedCounts struct {
 	began    time.Time    // what pausedTo counts from
 	pausedTo atomic.Int64 // nanoseconds
 	away     atomic.Bool
+	wait     atomic.Int64 // sharedWait, in nanoseconds; tests have more patience
 }
 
 // sharedCounts is nil when the sessions are in the database: then each node
@@ -39,7 +40,9 @@ func (d *Directory) sharedCounts(unshared func()) *sharedCounts {
 	if d.stores.sessions == nil {
 		return nil
 	}
-	return &sharedCounts{store: d.stores.sessions, secret: d.config.SecretKey, log: d.config.Log, unshared: unshared, began: time.Now()}
+	s := &sharedCounts{store: d.stores.sessions, secret: d.config.SecretKey, log: d.config.Log, unshared: unshared, began: time.Now()}
+	s.wait.Store(int64(sharedWait))
+	return s
 }
 
 // of returns the counts of one throttle.
@@ -79,7 +82,7 @@ func (s *sharedCounts) ask(question func(context.Context) error) bool {
 		s.unshared()
 		return false
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), sharedWait)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(s.wait.Load()))
 	defer cancel()
 	if err := question(ctx); err != nil {
 		s.pausedTo.Store(int64(time.Since(s.began) + sharedPause))

@@ -60,7 +60,6 @@ func TestScripts(t *testing.T) {
 			"soon":      visitSoon,
 			"terminate": terminate,
 		},
-		Deadline:            time.Now().Add(2 * time.Minute),
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 	})

@@ -26,7 +26,7 @@ func statusOf(t *testing.T, url string) int {
 // TestSIGTERMTurnsReadinessRedThenDrains asks over connections that are kept
 // and over new ones.
 func TestSIGTERMTurnsReadinessRedThenDrains(t *testing.T) {
-	s := startServer(t, t.TempDir(), "--drain-delay", "2s")
+	s := startServer(t, t.TempDir(), "--drain-delay", "5s")
 	base := "http://" + s.address
 	if status := statusOf(t, base+"/-/ready"); status != http.StatusOK {
 		t.Fatalf("ready before: %d", status)

@@ -86,8 +86,8 @@ func TestTracesGoToTheCollector(t *testing.T) {
 	command.Env = append(command.Env, "OTEL_EXPORTER_OTLP_ENDPOINT="+c.URL, "OTEL_SERVICE_NAME=front-door")
 	s := startCommand(t, command)
 	for path, body := range map[string]string{
-		"/api/register/": `{"username":"ann","password":"tr0ub4dor-x9","password2":"tr0ub4dor-x9"}`,
-		"/api/login/":    `{"username":"ann","password":"tr0ub4dor-x9"}`,
+		"/api/register/": `{"username":"annabel-the-traced","password":"tr0ub4dor-x9","password2":"tr0ub4dor-x9"}`,
+		"/api/login/":    `{"username":"annabel-the-traced","password":"tr0ub4dor-x9"}`,
 		"/secret-path/":  `{}`,
 	} {
 		r, err := http.NewRequest(http.MethodPost, "http://"+s.address+path+"?q=secret-query", strings.NewReader(body))
@@ -134,7 +134,7 @@ func TestTracesGoToTheCollector(t *testing.T) {
 	if c.services[0] != "front-door" {
 		t.Errorf("the service is %q, want what OTEL_SERVICE_NAME says", c.services[0])
 	}
-	for _, secret := range []string{"tr0ub4dor", "ann", "secret-path", "secret-query", "sessionid", "127.0.0.1"} {
+	for _, secret := range []string{"tr0ub4dor", "annabel-the-traced", "secret-path", "secret-query", "sessionid", "127.0.0.1"} {
 		if bytes.Contains(c.raw.Bytes(), []byte(secret)) {
 			t.Errorf("the traces hold %q", secret)
 		}

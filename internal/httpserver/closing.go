@@ -59,7 +59,7 @@ func settle(listeners []net.Listener, most time.Duration) {
 	start := time.Now()
 	time.Sleep(min(settling, most))
 	for _, l := range sealed {
-		for waiting(l.raw) > 0 && time.Since(start) < min(maxSettling, most) {
+		for waiting(l.raw) && time.Since(start) < min(maxSettling, most) {
 			time.Sleep(time.Millisecond)
 		}
 	}

@@ -2,6 +2,7 @@ package httpserver
 
 import (
 	"net"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -29,19 +30,26 @@ func dropBeginnings(l *net.TCPListener) bool {
 	return done
 }
 
-// waiting is how many connections wait to be taken, as far as the system says.
-func waiting(l net.Listener) (n int) {
-	if tcp, ok := l.(*net.TCPListener); ok {
-		control(tcp, func(fd int) {
-			if info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO); err == nil {
-				n = int(info.Unacked) // of a listener, the length of its queue
-			}
+// waiting reports whether connections wait to be taken, as far as the system
+// says.
+func waiting(l net.Listener) (some bool) {
+	switch l := l.(type) {
+	case *net.TCPListener:
+		control(l, func(fd int) {
+			info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+			some = err == nil && info.Unacked > 0 // of a listener, the length of its queue
+		})
+	case *net.UnixListener:
+		control(l, func(fd int) {
+			of := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+			n, err := unix.Poll(of, 0)
+			some = err == nil && n > 0
 		})
 	}
-	return n
+	return some
 }
 
-func control(l *net.TCPListener, f func(fd int)) {
+func control(l syscall.Conn, f func(fd int)) {
 	if raw, err := l.SyscallConn(); err == nil {
 		_ = raw.Control(func(fd uintptr) { f(int(fd)) })
 	}

@@ -116,6 +116,9 @@ func TestWritingGoesOnWhenTheTimerWasEarlyAndEndsAtTheDeadline(t *testing.T) {
 	if err := errors.Join(server.SetWriteDeadline(in(time.Millisecond)), server.SetWriteDeadline(in(30*time.Second))); err != nil {
 		t.Fatal(err)
 	}
+	if err := client.(*net.TCPConn).SetReadBuffer(64 << 10); err != nil { // it does not grow, then
+		t.Fatal(err)
+	}
 	sent := strings.Repeat("0123456789", 1<<20) // more than the system takes at once
 	read := make(chan string, 1)
 	go func() {

@@ -58,8 +58,13 @@ const (
 
 var errStranger = errors.New("it is a copy of another database, not of this one")
 
+// inspectFor is how long InspectReplica looks again at a standby that is
+// behind: one that has just been started, or that had to wait for a disk, is
+// asked a moment later.
+const inspectFor = 3 * time.Second
+
 // InspectReplica says why a standby at url would not be asked, nil if it
-// would; it waits for as long as a standby may be behind. It changes nothing.
+// would. It changes nothing.
 func (s *Store) InspectReplica(ctx context.Context, url string) error {
 	config, err := parseReplicaURL(url, 1)
 	if err != nil {
@@ -72,11 +77,16 @@ func (s *Store) InspectReplica(ctx context.Context, url string) error {
 	defer pool.Close()
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
-	want, err := s.flushed(ctx)
-	if err != nil {
-		return fmt.Errorf("ask the primary how far it is: %w", err)
-	}
-	for until := time.Now().Add(maxMarkAge); ; time.Sleep(watchPause) {
+	var want place
+	for began, until := (time.Time{}), time.Now().Add(inspectFor); ; time.Sleep(watchPause) {
+		if time.Since(began) > maxMarkAge { // as far as a standby may be behind
+			if began = time.Now(); began.After(until) {
+				return errBehind
+			}
+			if want, err = s.flushed(ctx); err != nil {
+				return fmt.Errorf("ask the primary how far it is: %w", err)
+			}
+		}
 		follows, err := want.isReached(ctx, pool)
 		switch {
 		case errors.Is(err, errStranger):
@@ -85,8 +95,6 @@ func (s *Store) InspectReplica(ctx context.Context, url string) error {
 			return explainWith(nameOf(config.ConnConfig), "check host, port and sslmode, and that the standby runs and is one", err)
 		case follows:
 			return nil
-		case time.Now().After(until):
-			return errBehind
 		}
 	}
 }

@@ -166,14 +166,23 @@ func TestABurstOfNewsIsHeardInOrder(t *testing.T) {
 	e.awaitBeat(t)
 	person(t, s, "someone")
 	const many = 3000
-	pgtest.Exec(t, url, `insert into postern_session select sha256(n::text::bytea), 1, '', '', now(), now(), now(), '', '' from generate_series(1, $1::int) n`, many)
-	e.forget()
-	pgtest.Exec(t, url, `delete from postern_session where auth_hash = ''`)
-	e.awaitBeat(t)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if len(e.heard) != many {
-		t.Errorf("%d heard before the ping, want %d", len(e.heard), many)
+	burst := func() []auth.News {
+		pgtest.Exec(t, url, `insert into postern_session select sha256(n::text::bytea), 1, '', '', now(), now(), now(), '', '' from generate_series(1, $1::int) n`, many)
+		e.forget()
+		pgtest.Exec(t, url, `delete from postern_session where auth_hash = ''`)
+		e.awaitBeat(t)
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		return slices.Clone(e.heard)
+	}
+	heard := burst()
+	// So busy a machine that nothing was heard for a second, and all was
+	// forgotten instead.
+	for i := 0; i < 5 && slices.Contains(heard, auth.News{}); i++ {
+		heard = burst()
+	}
+	if len(heard) != many {
+		t.Errorf("%d heard before the ping, want %d", len(heard), many)
 	}
 }
 

@@ -64,9 +64,7 @@ func TestAReplicaVouchesForWhatItHasFollowed(t *testing.T) {
 	if s.ReplicaIdentity(t.Context(), auth.IDOf("nobody")) != nil || s.ReplicaUser(t.Context(), -1) != nil {
 		t.Error("the replica vouches for nobody")
 	}
-	if err := s.CheckReplica(t.Context()); err != nil {
-		t.Error(err)
-	}
+	eventually(t, "the replica is well", func() bool { return s.CheckReplica(t.Context()) == nil })
 
 	// While it stands still, it vouches for nothing that ended since.
 	standby.Exec(t, name, "select pg_wal_replay_pause()")

@@ -70,7 +70,7 @@ func TestTheStoreKeepsTheContractWithReplicas(t *testing.T) {
 	redistest.Start(t, "--replicaof", "127.0.0.1", strconv.Itoa(server.Port))
 	redistest.Eventually(t, "the replica follows", func() bool { return strings.Contains(server.Do(t, "info", "replication"), "state=online") })
 	server.Do(t, leastRights(t)...)
-	keepsTheContract(t, withRights(server.URL()), func(t *testing.T) { server.Do(t, "flushall") }, Options{Replicas: 1})
+	keepsTheContract(t, withRights(server.URL()), func(t *testing.T) { server.Do(t, "flushall") }, Options{Replicas: 1, replicaWait: 2500 * time.Millisecond})
 	testNothingIsDenied(t, server, withRights(server.URL()))
 }
 

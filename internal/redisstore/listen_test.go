@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -87,7 +88,8 @@ func TestWhatAnotherNodeEndsIsHeard(t *testing.T) {
 		n := new(node)
 		openAt(t, url, users, n.options())
 		other := openAt(t, url, users, Options{})
-		for _, name := range strings.Fields("a b c d e f") { // on every master
+		// end is the news of a session's end, and whether all was forgotten.
+		end := func(name string) (news auth.News, forgotten bool) {
 			session := person(t, other, name)
 			n.awaitBeat(t)
 			n.forget()
@@ -101,10 +103,18 @@ func TestWhatAnotherNodeEndsIsHeard(t *testing.T) {
 				t.Fatal(err)
 			}
 			n.awaitBeat(t)
-			if !n.hasHeard(auth.News{Session: session.ID}) {
+			return auth.News{Session: session.ID}, n.hasHeard(auth.News{})
+		}
+		for _, name := range strings.Fields("a b c d e f") { // on every master
+			news, forgotten := end(name)
+			// So busy a machine that a master was not heard for a second.
+			for i := 0; i < 5 && forgotten; i++ {
+				news, forgotten = end(fmt.Sprint(name, i))
+			}
+			if !n.hasHeard(news) {
 				t.Errorf("%s: not heard before the heartbeat", name)
 			}
-			if n.hasHeard(auth.News{}) {
+			if forgotten {
 				t.Errorf("%s: everything was forgotten", name)
 			}
 		}

@@ -43,6 +43,9 @@ type Options struct {
 	// Replicas is how many replicas must have a write before it is
 	// acknowledged (WAIT), so that a failover does not lose it; default 0.
 	Replicas int
+	// replicaWait is how long a write waits for its replicas; default
+	// defaultReplicaWait.
+	replicaWait time.Duration
 	// News, if set, is told of each session that this store ends, after its
 	// end and before that is acknowledged, and of those that others end when
 	// that is heard.
@@ -66,6 +69,8 @@ const (
 	dialTimeout = 3 * time.Second
 	// writeTimeout is how long a connection may be without an answer.
 	writeTimeout = 3 * time.Second
+	// defaultReplicaWait leaves time to say so before writeTimeout.
+	defaultReplicaWait = time.Second
 )
 
 // Store holds sessions. Safe for concurrent use.
@@ -120,6 +125,9 @@ func Open(ctx context.Context, url string, users Users, o Options) (*Store, erro
 func (o *Options) setDefaults() {
 	if o.Wait <= 0 {
 		o.Wait = defaultWait
+	}
+	if o.replicaWait == 0 {
+		o.replicaWait = defaultReplicaWait
 	}
 	if o.Now == nil {
 		o.Now = time.Now

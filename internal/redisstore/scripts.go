@@ -97,7 +97,7 @@ func (s *Store) run(ctx context.Context, what *script, key string, args ...strin
 			return err
 		}
 		// In a Cluster a command without a key goes where the connection is.
-		n, err := c.Do(ctx, c.B().Wait().Numreplicas(int64(s.o.Replicas)).Timeout(replicaWait.Milliseconds()).Build()).AsInt64()
+		n, err := c.Do(ctx, c.B().Wait().Numreplicas(int64(s.o.Replicas)).Timeout(s.o.replicaWait.Milliseconds()).Build()).AsInt64()
 		if err == nil && n < int64(s.o.Replicas) {
 			err = errNotReplicated
 		}
@@ -138,9 +138,6 @@ func firstError(results []valkey.ValkeyResult) error {
 	}
 	return nil
 }
-
-// replicaWait is how long a write waits for its replicas.
-const replicaWait = time.Second
 
 func ignoreNil(err error) error {
 	if valkey.IsValkeyNil(err) {

@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"context"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -107,8 +108,10 @@ func TestTheHeartGoesOnBeatingWhileAnotherProcessKeepsTheWriterWaiting(t *testin
 	held := lock(t, s)
 	done := make(chan error, 1)
 	go func() {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // not the store's own limit
+		defer cancel()
 		u := benchUser(1)
-		done <- s.CreateUser(t.Context(), &u)
+		done <- s.CreateUser(ctx, &u)
 	}()
 	for range 3 {
 		l.awaitBeat(t)

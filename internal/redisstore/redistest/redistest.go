@@ -147,7 +147,7 @@ func StartCluster(t testing.TB, args ...string) *Cluster {
 	c := new(Cluster)
 	for range 2 * masters {
 		c.Servers = append(c.Servers, Start(t, append([]string{
-			"--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--cluster-config-file", "nodes.conf", "--save", "", "--appendonly", "no",
+			"--cluster-enabled", "yes", "--cluster-node-timeout", "15000", "--cluster-config-file", "nodes.conf", "--save", "", "--appendonly", "no",
 			"--cluster-port", strconv.Itoa(FreePort(t)), "--cluster-replica-validity-factor", "0",
 		}, args...)...))
 	}
@@ -156,7 +156,9 @@ func StartCluster(t testing.TB, args ...string) *Cluster {
 		list = append(list, s.Address())
 	}
 	list = append(list, "--cluster-replicas", "1", "--cluster-yes")
-	if out, err := exec.Command(program(t, "cli"), list...).CombinedOutput(); err != nil {
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if out, err := exec.CommandContext(ctx, program(t, "cli"), list...).CombinedOutput(); err != nil {
 		t.Fatalf("create the cluster: %v\n%s", err, out)
 	}
 	Eventually(t, "the cluster is whole", func() bool {
@@ -168,6 +170,15 @@ func StartCluster(t testing.TB, args ...string) *Cluster {
 		return len(c.Masters(t)) == masters && c.hasReplicas()
 	})
 	return c
+}
+
+// Hasten has a replica take its master's place after a second's silence. Until
+// then nodes are given the time that a busy machine may need.
+func (c *Cluster) Hasten(t testing.TB) {
+	t.Helper()
+	for _, s := range c.Servers {
+		s.Do(t, "CONFIG", "SET", "cluster-node-timeout", "1000")
+	}
 }
 
 // hasReplicas says that each replica follows its master.
