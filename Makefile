@@ -22,7 +22,7 @@ build: ## build the static binary ./postern
 
 test: prepare ## run every test, with the race detector
 	$(GO) test -run TestEveryHashThatDjangoMadeVerifies ./internal/password # skipped under the race detector, which would stretch it to minutes
-	$(GO) test $(RACE) $(TESTFLAGS) -timeout 45m ./...
+	$(GO) test $(RACE) $(TESTFLAGS) -timeout 30m ./...
 
 lint: ## gofmt, go vet and staticcheck, on what the tests compile: nothing is compiled twice
 	@out="$$(gofmt -l $$(git ls-files '*.go'))"; test -z "$$out" || { echo "not gofmt-ed:"; echo "$$out"; exit 1; }

@@ -126,21 +126,19 @@ func (c *client) isIn(want bool) {
 
 // isOutSoon waits for the end of a session that another process ended: it is
 // noticed within a second. It returns when the last request began that was
-// answered as if the session went on, zero if none was.
-func (c *client) isOutSoon() (lastYes time.Time) {
+// answered otherwise, zero if none was.
+func (c *client) isOutSoon() (lastOther time.Time) {
 	c.t.Helper()
 	for patience := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		began := time.Now()
 		status, body := c.do("GET", "/api/user/", nil)
-		switch status {
-		case http.StatusForbidden:
-			return lastYes
-		case http.StatusOK:
-			lastYes = began
+		if status == http.StatusForbidden {
+			return lastOther
 		}
+		lastOther = began
 		if time.Now().After(patience) {
 			c.t.Errorf("GET /api/user/: %d %s, long after the session's end", status, body)
-			return lastYes
+			return lastOther
 		}
 	}
 }

@@ -18,7 +18,7 @@ func (s *Server) WaitForSharedCounts(d time.Duration) {
 // AwaitRecall waits until the server remembers sessions.
 func (s *Server) AwaitRecall(t *testing.T) {
 	t.Helper()
-	for patience := time.Now().Add(time.Minute); !s.memory.Hearing(s.config.Now()); time.Sleep(time.Millisecond) {
+	for patience := time.Now().Add(10 * time.Second); !s.memory.Hearing(s.config.Now()); time.Sleep(time.Millisecond) {
 		if time.Now().After(patience) {
 			t.Fatal("the server never trusts its memory")
 		}

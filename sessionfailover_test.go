@@ -81,13 +81,13 @@ func testMasterDies(t *testing.T, f failover) {
 	l := &load{t: t, bases: bases, transport: &http.Transport{MaxIdleConnsPerHost: 2 * visitors}}
 	t.Cleanup(l.stop)
 	l.start()
-	l.awaitMore("before the fault", 10)
+	l.awaitMore("before the fault", 20)
 	master := f.kill(t)
 	// What lost its only replica can't acknowledge a change now; checks go on.
 	l.awaitChecks()
 	master.Run(t)
 	redistest.Eventually(t, "the dead master has come back as a replica", func() bool { return f.follows(master) })
-	l.awaitMore("after its return", 10)
+	l.awaitMore("after its return", 20)
 	l.stop()
 	l.verify()
 }
@@ -213,7 +213,7 @@ func (l *load) awaitMore(when string, n int) {
 		return len(l.alive), len(l.ended)
 	}
 	alive, gone := count()
-	eventually(l.t, "more log in and out "+when, func() bool {
+	within(l.t, 2*time.Minute, "more log in and out "+when, func() bool { // it is much for a busy machine
 		a, g := count()
 		return a >= alive+n && g >= gone+n
 	})

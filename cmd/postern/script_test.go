@@ -60,6 +60,7 @@ func TestScripts(t *testing.T) {
 			"soon":      visitSoon,
 			"terminate": terminate,
 		},
+		Deadline:            time.Now().Add(10 * time.Minute),
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 	})

@@ -64,7 +64,7 @@ var errStranger = errors.New("it is a copy of another database, not of this one"
 const inspectFor = 3 * time.Second
 
 // InspectReplica says why a standby at url would not be asked, nil if it
-// would. It changes nothing.
+// would: if within inspectFor it is once near enough. It changes nothing.
 func (s *Store) InspectReplica(ctx context.Context, url string) error {
 	config, err := parseReplicaURL(url, 1)
 	if err != nil {

@@ -55,16 +55,6 @@ func (s *Store) Start(ctx context.Context, st *auth.Start) error {
 	return nil
 }
 
-// stamp runs a statement that is a transaction of its own, may be run twice,
-// and touches a row unless the user has changed.
-func (s *Store) stamp(ctx context.Context, statement string, args ...any) error {
-	n, err := s.alone(ctx, statement, args...)
-	if err == nil && n == 0 {
-		err = auth.ErrUserChanged
-	}
-	return err
-}
-
 func (t *tx) start(session *auth.Session, st *auth.Start) error {
 	if l := st.Login; l != nil {
 		if err := t.stampLogin(session.UserID, l); err != nil {
@@ -118,7 +108,10 @@ func (t *tx) stampLogin(userID int64, l *auth.LoginStamp) error {
 func (s *Store) StampLogin(ctx context.Context, userID int64, l *auth.LoginStamp) error {
 	var err error
 	if l.Upgraded == "" {
-		err = s.stamp(ctx, stampLogin, micros(l.At), l.Verified, userID, l.Verified)
+		var n int64
+		if n, err = s.alone(ctx, stampLogin, micros(l.At), l.Verified, userID, l.Verified); err == nil && n == 0 {
+			err = auth.ErrUserChanged
+		}
 	} else { // what is stamped twice would seem to have changed
 		err = s.do(ctx, func(t *tx) error { return t.stampLogin(userID, l) })
 	}

@@ -5,7 +5,12 @@ import "testing"
 func TestURL(t *testing.T) {
 	for url, want := range map[string]string{
 		"":                                     "",
+		"sqlite:x":                             "sqlite:x",
 		"sqlite:a@b":                           "sqlite:a@b",
+		"a@b://c":                              "a@b://c",
+		"postgres://joe:hush@db/x":             "postgres://…@db/x",
+		"postgres://joe:hu%sh@db/x":            "postgres://…@db/x",
+		"postgres://joe:hu/s@h@db":             "postgres://…@db",
 		"postgres://h":                         "postgres://h",
 		"postgres://u:p@h/d?sslmode=require":   "postgres://…@h/d?sslmode=require",
 		"postgres://u:p@ss@h:port":             "postgres://…@h:port",

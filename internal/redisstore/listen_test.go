@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/postern-auth/postern/internal/auth"
+	"github.com/postern-auth/postern/internal/auth/storetest"
 	"github.com/postern-auth/postern/internal/redisstore/redistest"
 )
 
@@ -86,7 +87,10 @@ func TestWhatAnotherNodeEndsIsHeard(t *testing.T) {
 	onEachKind(t, func(t *testing.T, url string, _ func() []*redistest.Server) {
 		users := openUsers(t, nil)
 		n := new(node)
-		openAt(t, url, users, n.options())
+		o := n.options()
+		var lost storetest.Warnings
+		o.Log = lost.Log()
+		openAt(t, url, users, o)
 		other := openAt(t, url, users, Options{})
 		// end is the news of a session's end, and whether all was forgotten.
 		end := func(name string) (news auth.News, forgotten bool) {
@@ -107,8 +111,9 @@ func TestWhatAnotherNodeEndsIsHeard(t *testing.T) {
 		}
 		for _, name := range strings.Fields("a b c d e f") { // on every master
 			news, forgotten := end(name)
-			// So busy a machine that a master was not heard for a second.
-			for i := 0; i < 5 && forgotten; i++ {
+			// So busy a machine that a master was not heard for a second, and its
+			// connection was given up.
+			for i := 0; i < 5 && lost.Take(); i++ {
 				news, forgotten = end(fmt.Sprint(name, i))
 			}
 			if !n.hasHeard(news) {

@@ -47,9 +47,10 @@ func TestTheServerCountsAsTheAlgorithmSays(t *testing.T) {
 	for round := range 20 {
 		random := rand.New(rand.NewPCG(1, uint64(round)))
 		key := "round" + strconv.Itoa(round)
-		interval := time.Duration(30+random.IntN(3600)) * time.Second
+		interval := time.Duration(5+random.IntN(3600)) * time.Second
 		model := theory{interval: interval, burst: interval * time.Duration(random.IntN(20))}
 		began, passed := time.Now(), time.Duration(0)
+		slowest := time.Duration(0) // how far the clocks of both can be apart when they count
 		// Time passes by moving the arrival, the one thing that is kept.
 		pause := func(d time.Duration) {
 			passed += d
@@ -64,12 +65,14 @@ func TestTheServerCountsAsTheAlgorithmSays(t *testing.T) {
 			if wait := model.wait(time.Since(began) + passed); wait.Abs() < 5*time.Second {
 				pause(10 * time.Second) // not to ask while a slow machine can make the difference
 			}
-			want := model.take(time.Since(began) + passed)
+			asked := time.Now()
+			want := model.take(asked.Sub(began) + passed)
 			got, err := s.Take(t.Context(), key, model.interval, model.burst)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if (got == 0) != (want == 0) || (got-want).Abs() > 5*time.Second {
+			slowest = max(slowest, time.Since(asked))
+			if (got == 0) != (want == 0) || (got-want).Abs() > time.Second+slowest {
 				t.Fatalf("round %d, step %d: wait %s, want %s", round, step, got, want)
 			}
 		}
@@ -140,7 +143,7 @@ func TestAServerThatHangsIsAwayWhenTheTimeIsOver(t *testing.T) {
 	if _, err := s.Take(ctx, "key", time.Hour, time.Hour); !errors.Is(err, auth.ErrUnavailable) {
 		t.Errorf("error %v", err)
 	}
-	if took := time.Since(began); took > 4*time.Second {
+	if took := time.Since(began); took > 2*time.Second {
 		t.Errorf("took %s", took)
 	}
 }
