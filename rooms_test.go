@@ -17,7 +17,7 @@ const module = "github.com/postern-auth/postern"
 // rooms is the map of docs/architecture.md: each room and the rooms of ours
 // that it may import. Tests of a room may import more.
 var rooms = map[string][]string{
-	".":                             {"internal/admin", "internal/api", "internal/auth", "internal/browse", "internal/django", "internal/drf", "internal/guard", "internal/httpserver", "internal/metrics", "internal/openapi", "internal/ops", "internal/password", "internal/pgstore", "internal/recall", "internal/redact", "internal/redisstore", "internal/sqlstore", "internal/tracing"},
+	".":                             {"internal/admin", "internal/api", "internal/auth", "internal/browse", "internal/django", "internal/drf", "internal/guard", "internal/httpserver", "internal/metrics", "internal/openapi", "internal/ops", "internal/password", "internal/pgstore", "internal/ratelog", "internal/recall", "internal/redact", "internal/redisstore", "internal/sqlstore", "internal/tracing"},
 	"bench":                         {"internal/freeport"},
 	"bench/empty":                   {},
 	"bench/hash":                    {"internal/argon2"},
@@ -41,6 +41,7 @@ var rooms = map[string][]string{
 	"internal/pgstore":              {"internal/auth"},
 	"internal/pgstore/pgtest":       {"internal/freeport"},
 	"internal/password":             {"internal/argon2"},
+	"internal/ratelog":              {},
 	"internal/recall":               {"internal/auth"},
 	"internal/redact":               {},
 	"internal/redisstore":           {"internal/auth"},
