@@ -69,11 +69,17 @@ func (p *program) run(args []string) int {
 	return exitFailed
 }
 
-// endOnSignals lets the program finish what is under way at the first SIGINT
-// or SIGTERM, and ends it at the second.
+// endOnSignals lets the program finish what is under way at the first SIGINT,
+// SIGTERM or SIGHUP, and ends it at the second. SIGHUP is left alone where it
+// is ignored, as under nohup. Go's runtime ends the program with a dump of its
+// goroutines at SIGQUIT and SIGABRT, and takes no notice of the signals that
+// are left, but for SIGPIPE: see startServer.
 func endOnSignals(finish context.CancelFunc) {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(signals, syscall.SIGHUP)
+	}
 	<-signals
 	finish()
 	<-signals

@@ -1,12 +1,16 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"os"
+	"os/signal"
 	"strconv"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -81,8 +85,12 @@ func socketsPassed(env map[string]string) bool {
 
 // startServer opens the database and serves until ctx ends.
 func (p *program) startServer(ctx context.Context, r *resolved, w welcome) (err error) {
+	// Without this the server would die of SIGPIPE when whoever reads its log
+	// goes away.
+	signal.Ignore(syscall.SIGPIPE)
 	defer holdHeapFloor()()
-	log := p.logger(r)
+	log, flush := p.serverLogger(r)
+	defer flush()
 	r.config.Log = log
 	r.config.Passwords.LowPriority = true
 	endTraces, err := r.trace(ctx, environment(p.environ), log)
@@ -105,10 +113,24 @@ func (p *program) startServer(ctx context.Context, r *resolved, w welcome) (err 
 	return server.Serve(ctx, r.listen)
 }
 
-func (p *program) logger(r *resolved) *slog.Logger {
+// logger logs to standard error.
+func (p *program) logger(r *resolved) *slog.Logger { return r.loggerTo(p.stderr) }
+
+// serverLogger logs to standard error in the background; flush ends that. A
+// log that its reader did not take is no failure of the server's.
+func (p *program) serverLogger(r *resolved) (log *slog.Logger, flush func()) {
+	w := newLogWriter(p.stderr, func(lines int) []byte {
+		var line bytes.Buffer
+		r.loggerTo(&line).Warn("log lines were dropped: the reader of the log is too slow", slog.Int("lines", lines))
+		return line.Bytes()
+	})
+	return r.loggerTo(w), w.close
+}
+
+func (r *resolved) loggerTo(w io.Writer) *slog.Logger {
 	options := &slog.HandlerOptions{Level: r.logLevel}
 	if r.logFormat == "json" {
-		return slog.New(slog.NewJSONHandler(p.stderr, options))
+		return slog.New(slog.NewJSONHandler(w, options))
 	}
-	return slog.New(slog.NewTextHandler(p.stderr, options))
+	return slog.New(slog.NewTextHandler(w, options))
 }
