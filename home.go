@@ -37,9 +37,9 @@ type home interface {
 type sessionHome interface {
 	auth.SessionStore
 	auth.SessionRoster
-	// Take and TakeTurn count an attempt for the throttles of all nodes.
+	// Take and TakeSlot count an attempt for the throttles of all nodes.
 	Take(ctx context.Context, key string, interval, burst time.Duration) (wait time.Duration, err error)
-	TakeTurn(ctx context.Context, key, device, network string, l redisstore.Line, queue bool) (wait time.Duration, settled bool, err error)
+	TakeSlot(ctx context.Context, key, device, network string, w redisstore.Waitlist, queue bool) (wait time.Duration, settled bool, err error)
 	Ping(context.Context) error
 	Close() error
 }

@@ -58,7 +58,7 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 	i.watch(d)
 	readiness := ops.NewReadiness(c.Log, d.checks()...)
 	counts := d.sharedCounts(i.metrics.Unshared)
-	logins := throttles{c.throttle(c.Throttle.Login, counts.of("login")), c.accountThrottle(c.Throttle.LoginAccount, counts.line(), counts.of("device"))}
+	logins := throttles{c.throttle(c.Throttle.Login, counts.of("login")), c.accountThrottle(c.Throttle.LoginAccount, counts.waitlist(), counts.of("device"))}
 	pages, err := c.browser()
 	if err != nil {
 		return nil, errors.Join(err, d.Close())

@@ -59,16 +59,14 @@ func (s *sharedCounts) of(throttle string) guard.Shared {
 	}
 }
 
-// line returns the lines of the strangers at each account.
-func (s *sharedCounts) line() guard.SharedLine {
+// waitlist returns the wait lists of the accounts.
+func (s *sharedCounts) waitlist() guard.SharedWaitlist {
 	if s == nil {
 		return nil
 	}
-	seed := s.hide("draw", "")
-	return func(account, device, network string, r guard.LineRules, queue bool) (wait time.Duration, settled, ok bool) {
-		l := redisstore.Line{Interval: r.Interval, Burst: r.Burst, Ahead: r.Ahead, Grace: r.Grace, Places: r.Places, Share: r.Share, Seed: seed}
+	return func(account, device, network string, r guard.WaitlistRules, queue bool) (wait time.Duration, settled, ok bool) {
 		ok = s.ask(func(ctx context.Context) (err error) {
-			wait, settled, err = s.store.TakeTurn(ctx, s.hide("account", account), s.hide("stranger", device), s.hide("network", network), l, queue)
+			wait, settled, err = s.store.TakeSlot(ctx, s.hide("waitlist", account), s.hide("device", device), s.hide("network", network), redisstore.Waitlist(r), queue)
 			return err
 		})
 		return wait, settled, ok

@@ -150,10 +150,10 @@ func (s *siegeOfNodes) guess(addresses int) {
 	}
 }
 
-// TestNodesWithRedisShareTheLineOfAnAccount: guesses that are spread over
+// TestNodesWithRedisShareTheWaitlistOfAnAccount: guesses that are spread over
 // nodes get one rate in all, and the owner gets in from a known device at
 // once, from a new one after the wait that was told, at whichever node.
-func TestNodesWithRedisShareTheLineOfAnAccount(t *testing.T) {
+func TestNodesWithRedisShareTheWaitlistOfAnAccount(t *testing.T) {
 	t.Parallel()
 	s, redis := besiegeNodes(t)
 	s.guess(guessesAtOnce)
@@ -212,9 +212,9 @@ func TestNodesWithRedisShareTheRateOfRegistrations(t *testing.T) {
 	}
 }
 
-// TestALineGoesOnAtEachNodeWhileRedisIsAway: guesses are not let through
+// TestAWaitlistGoesOnAtEachNodeWhileRedisIsAway: guesses are not let through
 // freely, and no request fails.
-func TestALineGoesOnAtEachNodeWhileRedisIsAway(t *testing.T) {
+func TestAWaitlistGoesOnAtEachNodeWhileRedisIsAway(t *testing.T) {
 	t.Parallel()
 	s, redis := besiegeNodes(t)
 	s.guess(guessesAtOnce)

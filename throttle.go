@@ -18,12 +18,12 @@ type Throttle struct {
 	Off bool
 	// Login is how often an address may try to log in. Default 60 a minute.
 	Login Rate
-	// LoginAccount is how often all strangers together may try to log in to
-	// one account, and how often each known device may: an address from which
-	// the account was logged in to in the last 30 days, or a live session of
-	// its user. A stranger who is refused has a place in a line, so that the
-	// account's owner gets in on a new device while others guess. Default 10
-	// a minute.
+	// LoginAccount is how often all unrecognised clients together may try to
+	// log in to one account, and how often each recognised device may: an
+	// address from which the account was logged in to in the last 30 days, or a
+	// live session of its user. An unrecognised client that is refused gets a
+	// slot in the account's wait list, so that its owner gets in on a new
+	// device while others guess. Default 10 a minute.
 	LoginAccount Rate
 	// Register is how often an address may register. Default 100 a minute.
 	Register Rate
@@ -68,9 +68,9 @@ func (c *Config) throttle(r Rate, shared guard.Shared) *guard.Throttle {
 	return t
 }
 
-func (c *Config) accountThrottle(r Rate, line guard.SharedLine, devices guard.Shared) *guard.AccountThrottle {
+func (c *Config) accountThrottle(r Rate, waitlist guard.SharedWaitlist, devices guard.Shared) *guard.AccountThrottle {
 	a := guard.NewAccountThrottle(c.throttleRate(r), c.Now)
-	a.Share(line, devices)
+	a.Share(waitlist, devices)
 	return a
 }
 

@@ -109,9 +109,15 @@ func TestTheOwnerGetsInWhileOthersGuess(t *testing.T) {
 	b.mustLogin(http.StatusOK, fresh, "owner", goodPassword) // known by now
 }
 
-func TestStoredSessionsMakeADeviceKnownToANewProcess(t *testing.T) {
+func TestStoredSessionsMakeADeviceRecognisedByANewProcess(t *testing.T) {
 	b := besiege(t)
 	_, b.base = startServer(t, b.config) // its memory is empty
+	for i := range 30 {                  // a flood of names that nobody has
+		name := fmt.Sprint("nobody", i)
+		for j := range 6 {
+			b.login(fmt.Sprintf("198.51.%d.%d", i, j), name, "guess")
+		}
+	}
 	b.guess(http.StatusUnauthorized, "owner", 5)
 	b.mustLogin(http.StatusTooManyRequests, "192.0.2.7", "owner", goodPassword)
 	b.pass(time.Minute)

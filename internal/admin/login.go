@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -105,12 +106,12 @@ func (a *Admin) throttleLogin(v *visit, name string) time.Duration {
 	}
 	attempt := guard.AccountAttempt{
 		Account: name, Address: v.Address,
-		Addresses: func() []netip.Addr {
-			addresses, err := a.Realm.SessionAddresses(v.Request.Context(), name)
+		Addresses: func(ctx context.Context) ([]netip.Addr, error) {
+			addresses, err := a.Realm.SessionAddresses(ctx, name)
 			if err != nil {
-				v.Log().LogAttrs(v.Request.Context(), slog.LevelWarn, "addresses of sessions not read", slog.Any("error", err))
+				v.Log().LogAttrs(ctx, slog.LevelWarn, "addresses of sessions not read", slog.Any("error", err))
 			}
-			return addresses
+			return addresses, err
 		},
 	}
 	if v.known != nil && v.known.Username == name {

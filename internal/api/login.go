@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -63,7 +64,7 @@ func (a *API) throttleLogin(e *exchange, name string) time.Duration {
 	attempt := guard.AccountAttempt{
 		Account:   name,
 		Address:   e.Address,
-		Addresses: func() []netip.Addr { return a.sessionAddresses(e, name) },
+		Addresses: func(ctx context.Context) ([]netip.Addr, error) { return a.sessionAddresses(ctx, e, name) },
 	}
 	if e.known != nil && e.known.Username == name {
 		attempt.Session = e.known.SessionID.String()
@@ -72,11 +73,11 @@ func (a *API) throttleLogin(e *exchange, name string) time.Duration {
 }
 
 // sessionAddresses is where the live sessions of that user began. When they
-// can't be read, nobody is known: the attempt waits for its turn.
-func (a *API) sessionAddresses(e *exchange, name string) []netip.Addr {
-	addresses, err := a.Realm.SessionAddresses(e.Request.Context(), name)
+// can't be read, the client stays unrecognised.
+func (a *API) sessionAddresses(ctx context.Context, e *exchange, name string) ([]netip.Addr, error) {
+	addresses, err := a.Realm.SessionAddresses(ctx, name)
 	if err != nil {
-		e.Log().LogAttrs(e.Request.Context(), slog.LevelWarn, "addresses of sessions not read", slog.Any("error", err))
+		e.Log().LogAttrs(ctx, slog.LevelWarn, "addresses of sessions not read", slog.Any("error", err))
 	}
-	return addresses
+	return addresses, err
 }

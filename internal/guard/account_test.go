@@ -1,10 +1,14 @@
 package guard
 
 import (
+	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,7 +34,7 @@ func (s *siege) try(account string, from netip.Addr) time.Duration {
 	return s.Take(AccountAttempt{Account: account, Address: from})
 }
 
-// exhaust guesses from addresses of its own until the strangers' rate is used up.
+// exhaust guesses from addresses of its own until the plain rate is used up.
 func (s *siege) exhaust(t *testing.T, account string) {
 	t.Helper()
 	for i := range tenAMinute.Attempts {
@@ -52,7 +56,7 @@ var (
 	away = netip.MustParseAddr("198.51.100.1")
 )
 
-func TestStrangersShareTheRateOfAnAccount(t *testing.T) {
+func TestAccountThrottle_UnrecognisedClientsShareOneRate(t *testing.T) {
 	for _, account := range []string{"owner", "nobody"} {
 		s := newSiege(tenAMinute)
 		s.LoggedIn("owner", home)
@@ -66,7 +70,7 @@ func TestStrangersShareTheRateOfAnAccount(t *testing.T) {
 	}
 }
 
-func TestAKnownDeviceHasARateOfItsOwn(t *testing.T) {
+func TestAccountThrottle_RecognisedDeviceHasItsOwnRate(t *testing.T) {
 	session := AccountAttempt{Account: "owner", Address: away, Session: "a session of the owner"}
 	for name, test := range map[string]struct {
 		before  func(s *siege)
@@ -75,7 +79,7 @@ func TestAKnownDeviceHasARateOfItsOwn(t *testing.T) {
 	}{
 		"the address of a login":          {func(s *siege) { s.LoggedIn("owner", home) }, AccountAttempt{Account: "owner", Address: home}, true},
 		"a live session":                  {func(*siege) {}, session, true},
-		"a stranger":                      {func(*siege) {}, AccountAttempt{Account: "owner", Address: home}, false},
+		"an unrecognised client":          {func(*siege) {}, AccountAttempt{Account: "owner", Address: home}, false},
 		"the address of another's login":  {func(s *siege) { s.LoggedIn("attacker", home) }, AccountAttempt{Account: "owner", Address: home}, false},
 		"the address of a login long ago": {func(s *siege) { s.LoggedIn("owner", home); s.now = s.now.Add(deviceAge) }, AccountAttempt{Account: "owner", Address: home}, false},
 		"a login before eight others": {func(s *siege) {
@@ -85,9 +89,9 @@ func TestAKnownDeviceHasARateOfItsOwn(t *testing.T) {
 			}
 		}, AccountAttempt{Account: "owner", Address: home}, false},
 		"an address of a stored session": {func(*siege) {}, AccountAttempt{Account: "owner", Address: home,
-			Addresses: func() []netip.Addr { return []netip.Addr{away, home} }}, true},
+			Addresses: func(context.Context) ([]netip.Addr, error) { return []netip.Addr{away, home}, nil }}, true},
 		"an address of no stored session": {func(*siege) {}, AccountAttempt{Account: "owner", Address: home,
-			Addresses: func() []netip.Addr { return []netip.Addr{away} }}, false},
+			Addresses: func(context.Context) ([]netip.Addr, error) { return []netip.Addr{away}, nil }}, false},
 	} {
 		s := newSiege(tenAMinute)
 		test.before(s)
@@ -104,35 +108,121 @@ func TestAKnownDeviceHasARateOfItsOwn(t *testing.T) {
 	}
 }
 
-func TestStoredSessionsAreAskedForSeldomAndOnlyUnderAttack(t *testing.T) {
+func TestAccountThrottle_LooksUpSessionsOnceAMinuteAndOnlyWhenRefused(t *testing.T) {
 	s := newSiege(tenAMinute)
 	asked := 0
-	try := func(account string, i int) {
-		s.Take(AccountAttempt{Account: account, Address: bot(i), Addresses: func() []netip.Addr { asked++; return nil }})
+	var fails error
+	try := func(i int) {
+		s.Take(AccountAttempt{Account: "owner", Address: bot(i), Addresses: func(context.Context) ([]netip.Addr, error) { asked++; return nil, fails }})
 	}
 	for i := range tenAMinute.Attempts {
-		try("owner", i)
+		try(i)
 	}
 	if asked != 0 {
 		t.Errorf("asked %d times while the rate lasts", asked)
 	}
-	for i := range 1000 {
-		try("owner", i)
-	}
+	fails = errors.New("the store is away")
+	try(100)
+	fails = nil
 	if asked != 1 {
-		t.Errorf("asked %d times in a moment, want once", asked)
+		t.Errorf("asked %d times for the first who is refused", asked)
 	}
-	for account := range 10 * lookupRate {
-		for i := range tenAMinute.Attempts + 1 {
-			try(fmt.Sprint(account), i)
-		}
+	for i := range 1000 {
+		try(200 + i)
 	}
-	if asked != lookupRate {
-		t.Errorf("asked %d times for many accounts, want %d", asked, lookupRate)
+	if asked != 2 {
+		t.Errorf("asked %d times in a moment, want once after the one that failed", asked)
+	}
+	s.now = s.now.Add(lookupEvery)
+	for i := range 100 {
+		try(2000 + i)
+	}
+	if asked != 3 {
+		t.Errorf("asked %d times, want once more a minute later", asked)
 	}
 }
 
-func TestAFreshDeviceGetsInAfterTheWaitItIsToldWhileTheFloodGoesOn(t *testing.T) {
+// The look-ups for other names leave those for the owner what they need.
+func TestAccountThrottle_FloodOfOtherNamesLeavesTheOwnerRecognised(t *testing.T) {
+	s := newSiege(tenAMinute)
+	none := func(context.Context) ([]netip.Addr, error) { return nil, nil }
+	for name := range maxLooked + 100 {
+		s.lookUp(&AccountAttempt{Account: fmt.Sprint(name), Address: home, Addresses: none}, s.client(fmt.Sprint(name), home).account)
+	}
+	if n := len(s.lookups.looked); n != maxLooked {
+		t.Errorf("%d accounts are remembered as looked up, want %d", n, maxLooked)
+	}
+	s.exhaust(t, "owner")
+	owner := AccountAttempt{Account: "owner", Address: home, Addresses: func(context.Context) ([]netip.Addr, error) { return []netip.Addr{home}, nil }}
+	if wait := s.Take(owner); wait != 0 {
+		t.Errorf("the owner's own address waits %s", wait)
+	}
+}
+
+// blockedLookups are look-ups that go on until they are released.
+type blockedLookups struct {
+	begun, release chan struct{}
+	asked          atomic.Int32
+}
+
+func (b *blockedLookups) look(context.Context) ([]netip.Addr, error) {
+	b.asked.Add(1)
+	b.begun <- struct{}{}
+	<-b.release
+	return []netip.Addr{home}, nil
+}
+
+func newBlockedLookups() *blockedLookups {
+	return &blockedLookups{begun: make(chan struct{}, 100), release: make(chan struct{})}
+}
+
+func TestAccountThrottle_ClientsWaitForTheSameLookup(t *testing.T) {
+	s, b := newSiege(tenAMinute), newBlockedLookups()
+	s.lookups.wait = time.Hour
+	s.exhaust(t, "owner")
+	var wg sync.WaitGroup
+	var recognised atomic.Int32
+	for range 5 {
+		wg.Go(func() {
+			if s.Take(AccountAttempt{Account: "owner", Address: home, Addresses: b.look}) == 0 {
+				recognised.Add(1)
+			}
+		})
+	}
+	<-b.begun
+	close(b.release)
+	wg.Wait()
+	if recognised.Load() != 5 || b.asked.Load() != 1 {
+		t.Errorf("%d of 5 clients were recognised after %d look-ups, want one", recognised.Load(), b.asked.Load())
+	}
+}
+
+func TestAccountThrottle_LookupsAtOnceAreBounded(t *testing.T) {
+	s, b := newSiege(tenAMinute), newBlockedLookups()
+	s.lookups.wait = time.Hour
+	var wg sync.WaitGroup
+	for i := range maxLookups {
+		name := fmt.Sprint(i)
+		s.exhaust(t, name)
+		wg.Go(func() { s.Take(AccountAttempt{Account: name, Address: home, Addresses: b.look}) })
+	}
+	for range maxLookups {
+		<-b.begun
+	}
+	s.lookups.wait = time.Millisecond // which the others have read
+	s.exhaust(t, "another")
+	if wait := s.Take(AccountAttempt{Account: "another", Address: home, Addresses: b.look}); wait == 0 || b.asked.Load() != maxLookups {
+		t.Errorf("waits %s after %d look-ups, want to be unrecognised after %d", wait, b.asked.Load(), maxLookups)
+	}
+	close(b.release)
+	wg.Wait()
+	s.lookups.wait = time.Hour
+	if wait := s.Take(AccountAttempt{Account: "another", Address: bot(99), Addresses: b.look}); wait == 0 || b.asked.Load() != maxLookups+1 {
+		t.Errorf("%d look-ups, want the one that found no place to be tried again", b.asked.Load())
+	}
+}
+
+func TestAccountThrottle_NewDeviceIsAdmittedAfterItsWait(t *testing.T) {
 	for name, flood := range map[string]func(i int) netip.Addr{
 		"one address":    func(int) netip.Addr { return bot(0) },
 		"a hundred bots": func(i int) netip.Addr { return bot(i % 100) },
@@ -149,7 +239,7 @@ func TestAFreshDeviceGetsInAfterTheWaitItIsToldWhileTheFloodGoesOn(t *testing.T)
 		guesses()
 		guesses()
 		wait := s.try("owner", home)
-		if wait == 0 || wait > longestLine {
+		if wait == 0 || wait > longestWait {
 			t.Errorf("%s: told to wait %s", name, wait)
 			continue
 		}
@@ -164,42 +254,167 @@ func TestAFreshDeviceGetsInAfterTheWaitItIsToldWhileTheFloodGoesOn(t *testing.T)
 			t.Errorf("%s: came when told and has to wait another %s", name, wait)
 		}
 		if wait := s.try("owner", home); wait == 0 {
-			t.Errorf("%s: one place let two attempts through", name)
+			t.Errorf("%s: one slot let two attempts through", name)
 		}
 	}
 }
 
-// With more bots than places a fresh device has the chance of each of them,
-// however often they ask and however exactly they keep their times.
-func TestADrawLetsAFreshDeviceInAmongAThousandBots(t *testing.T) {
+// A full list promises nothing, says when to try again, and keeps what it has
+// promised; a recognised device goes on as always.
+func TestAccountThrottle_FullWaitlistPromisesNothing(t *testing.T) {
 	s := newSiege(tenAMinute)
-	const bots = 1000
-	flood := func() {
-		for i := range bots {
-			s.try("owner", bot(i))
+	s.LoggedIn("owner", home)
+	s.exhaust(t, "owner")
+	promised := s.try("owner", away)
+	due := s.now.Add(promised)
+	for i := range 1000 {
+		s.try("owner", bot(i))
+	}
+	if n := len(s.waitlists.lists[s.client("owner", home).account]); n != maxSlots {
+		t.Errorf("%d slots, want %d", n, maxSlots)
+	}
+	again := s.try("owner", bot(5000))
+	if again <= 0 || again > tenAMinute.Per {
+		t.Errorf("told to try again in %s", again)
+	}
+	for range 3 {
+		if wait := s.Take(AccountAttempt{Account: "owner", Address: home}); wait != 0 {
+			t.Errorf("the recognised device waits %s", wait)
 		}
 	}
-	flood()
-	flood()
-	for rounds := range 300 { // the chance to miss them all is under 1e-17
-		wait := s.try("owner", home)
-		if wait == 0 {
-			t.Logf("in after being told to wait %d times", rounds)
-			return
-		}
-		if wait > 2*longestLine {
-			t.Fatalf("told to wait %s", wait)
-		}
-		due := s.now.Add(wait)
-		for s.now.Before(due) {
-			s.now = s.now.Add(min(wait/3+1, due.Sub(s.now)))
-			flood()
-		}
+	s.now = due
+	if wait := s.try("owner", away); wait != 0 {
+		t.Errorf("came for its slot and waits %s", wait)
 	}
-	t.Error("shut out")
 }
 
-func TestALineIsShortAgainAfterASiege(t *testing.T) {
+func TestAccountThrottle_OneNetworkHoldsItsShareOfAWaitlist(t *testing.T) {
+	s := newSiege(tenAMinute)
+	s.exhaust(t, "owner")
+	first := s.try("owner", netip.MustParseAddr("2001:db8:1::1"))
+	for i := range 1000 {
+		s.try("owner", netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, 2, byte(i >> 8), byte(i)}))
+	}
+	if n := len(s.waitlists.lists[s.client("owner", home).account]); n != maxSlots/networkShare {
+		t.Errorf("one network holds %d slots, want %d", n, maxSlots/networkShare)
+	}
+	if again := s.try("owner", netip.MustParseAddr("2001:db8:3::1")); again != first {
+		t.Errorf("another of its addresses is told %s, want %s: when the first of its slots is due", again, first)
+	}
+	if wait := s.try("owner", away); wait != time.Duration(1+maxSlots/networkShare)*6*time.Second {
+		t.Errorf("an address of another network waits %s", wait)
+	}
+}
+
+// When all slots are given, further accounts have the plain rate only. One
+// network can't take them all.
+func TestAccountThrottle_FloodOfOtherNamesBreaksNoPromise(t *testing.T) {
+	s := newSiege(Rate{Attempts: 1, Per: time.Minute})
+	s.waitlists.most = 1 << 10
+	most := s.waitlists.most
+	promise := func(account string, from netip.Addr) time.Time {
+		s.try(account, bot(0))
+		return s.now.Add(s.try(account, from))
+	}
+	due := promise("owner", home)
+	flood := func(names int, network int) {
+		for i := range names {
+			name := fmt.Sprint("name", i)
+			s.try(name, bot(network))
+			s.try(name, bot(network))
+		}
+	}
+	flood(most, 1)
+	if n, share := s.waitlists.slots, most/networkShare; n != share+1 {
+		t.Errorf("%d slots after the flood of one network, want %d", n, share+1)
+	}
+	if at := promise("second", away); at == s.now {
+		t.Error("no slot after the flood of one network")
+	}
+	for network := range 2 * networkShare {
+		flood(most/networkShare, 2+network)
+	}
+	if n := s.waitlists.slots; n != most {
+		t.Errorf("%d slots, want all %d", n, most)
+	}
+	s.try("third", bot(0))
+	if wait := s.try("third", home); wait != time.Minute {
+		t.Errorf("without a slot told to come back in %s, want the wait of the plain rate", wait)
+	}
+	s.now = due
+	if wait := s.try("owner", home); wait != 0 {
+		t.Errorf("the owner came for the slot and waits %s", wait)
+	}
+	s.now = s.now.Add(slotGrace + time.Hour)
+	s.try("later", home)
+	if n := s.waitlists.slots; n != 0 || len(s.waitlists.lists) != 0 || len(s.waitlists.networks) != 0 {
+		t.Errorf("%d slots, %d lists and %d networks when every grace is over", n, len(s.waitlists.lists), len(s.waitlists.networks))
+	}
+}
+
+// A flood of other names gives no more guesses at an account: its count lasts
+// as long as it would without, and so do counts that others share.
+func TestAccountThrottle_FloodOfOtherNamesResetsNoCount(t *testing.T) {
+	slow := Rate{Attempts: 3, Per: time.Hour}
+	s := newSiege(slow)
+	for range slow.Attempts {
+		s.try("owner", home)
+	}
+	for i := range throttleShards * maxThrottled * 5 / 4 {
+		s.unrecognised.Take(fmt.Sprint("name", i))
+	}
+	for i := range 20 {
+		if wait := s.try("owner", bot(i)); wait == 0 {
+			t.Fatal("the flood reset the owner's count")
+		}
+	}
+	// An account that comes when no room is left is counted, too.
+	passed := 0
+	for i := range 20 {
+		if s.try("second", bot(i)) == 0 {
+			passed++
+		}
+	}
+	if passed > slow.Attempts {
+		t.Errorf("%d guesses passed at an account without a count of its own, want at most %d", passed, slow.Attempts)
+	}
+}
+
+// Whatever the clock does, nobody waits longer than told, and a promise that is
+// due is kept.
+func TestAccountThrottle_ClockSteps(t *testing.T) {
+	for _, step := range []time.Duration{-10 * 365 * 24 * time.Hour, -time.Hour, -time.Second, -1} {
+		s := newSiege(tenAMinute)
+		s.LoggedIn("owner", away)
+		s.exhaust(t, "owner")
+		wait := s.try("owner", home)
+		s.now = s.now.Add(wait / 2).Add(step)
+		if again := s.try("owner", home); again <= 0 || again > wait {
+			t.Errorf("step %s: told %s, then %s", step, wait, again)
+		}
+		s.now = s.now.Add(wait)
+		if again := s.try("owner", home); again != 0 {
+			t.Errorf("step %s: came when told and waits %s", step, again)
+		}
+		if wait := s.Take(AccountAttempt{Account: "owner", Address: away}); wait != 0 {
+			t.Errorf("step %s: the recognised device waits %s", step, wait)
+		}
+	}
+	s := newSiege(tenAMinute)
+	s.LoggedIn("owner", away)
+	s.exhaust(t, "owner")
+	s.try("owner", home)
+	s.now = s.now.Add(10 * 365 * 24 * time.Hour)
+	s.exhaust(t, "owner") // nobody waits, and nobody gets more than the rate
+	if wait := s.try("owner", home); wait != 6*time.Second {
+		t.Errorf("after a step forward: told %s, want 6 s", wait)
+	}
+	if wait := s.Take(AccountAttempt{Account: "owner", Address: away}); wait == 0 {
+		t.Error("a device is recognised ten years later")
+	}
+}
+
+func TestAccountThrottle_WaitIsShortAgainAfterAnAttack(t *testing.T) {
 	s := newSiege(tenAMinute)
 	for i := range 1000 {
 		s.try("owner", bot(i))
@@ -211,7 +426,7 @@ func TestALineIsShortAgainAfterASiege(t *testing.T) {
 	}
 }
 
-func TestGuessesAtOneAccountStayWithinTheBound(t *testing.T) {
+func TestAccountThrottle_GuessesStayWithinTheBound(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rate := Rate{Attempts: rapid.IntRange(1, 20).Draw(t, "attempts"), Per: time.Duration(rapid.IntRange(1, 300).Draw(t, "seconds")) * time.Second}
 		s := newSiege(rate)
@@ -221,7 +436,7 @@ func TestGuessesAtOneAccountStayWithinTheBound(t *testing.T) {
 		var passed []time.Time
 		for range rapid.IntRange(1, 30).Draw(t, "waves") {
 			s.now = s.now.Add(time.Duration(rapid.IntRange(0, int(3*interval)).Draw(t, "pause")))
-			if rapid.IntRange(0, 4).Draw(t, "wait for a place") == 0 {
+			if rapid.IntRange(0, 4).Draw(t, "wait for a slot") == 0 {
 				s.now = latest(s.now, due[rapid.IntRange(0, bots-1).Draw(t, "whose")])
 			}
 			for i := range bots {
@@ -234,7 +449,7 @@ func TestGuessesAtOneAccountStayWithinTheBound(t *testing.T) {
 		}
 		for i := range passed {
 			for j := i; j < len(passed); j++ {
-				most := rate.Attempts + int((graceOfPlace+passed[j].Sub(passed[i]))/interval)
+				most := rate.Attempts + int((slotGrace+passed[j].Sub(passed[i]))/interval)
 				if n := j - i + 1; n > most {
 					t.Fatalf("%d guesses in %s, want at most %d", n, passed[j].Sub(passed[i]), most)
 				}
@@ -250,47 +465,47 @@ func latest(a, b time.Time) time.Time {
 	return b
 }
 
-func TestWhoHasAPlaceGetsInOnTime(t *testing.T) {
+func TestAccountThrottle_SlotIsKeptUntilItsGraceIsOver(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := newSiege(tenAMinute)
-		places := make(map[int]time.Time)
+		slots := make(map[int]time.Time)
 		for range rapid.IntRange(1, 200).Draw(t, "attempts") {
 			s.now = s.now.Add(time.Duration(rapid.IntRange(0, 10_000).Draw(t, "pause")) * time.Millisecond)
 			i := rapid.IntRange(0, 60).Draw(t, "bot")
 			wait := s.try("owner", bot(i))
-			at, has := places[i]
-			inTime := has && !s.now.Before(at) && !s.now.After(at.Add(graceOfPlace))
+			at, has := slots[i]
+			inTime := has && !s.now.Before(at) && !s.now.After(at.Add(slotGrace))
 			switch {
 			case inTime && wait != 0:
 				t.Fatalf("came %s after its time and has to wait %s", s.now.Sub(at), wait)
 			case has && s.now.Before(at) && wait != at.Sub(s.now):
-				t.Fatalf("told %s, but the place is in %s", wait, at.Sub(s.now))
+				t.Fatalf("told %s, but the slot is in %s", wait, at.Sub(s.now))
 			}
-			delete(places, i)
+			delete(slots, i)
 			if wait > 0 {
-				places[i] = s.now.Add(wait)
+				slots[i] = s.now.Add(wait)
 			}
 		}
 	})
 }
 
-func TestAMillionAttemptsUnderRandomNamesFillNoMemory(t *testing.T) {
+func TestAccountThrottle_MemoryIsBounded(t *testing.T) {
 	s := newSiege(Rate{Attempts: 1, Per: time.Hour})
-	for i := range 350_000 {
+	for i := range 270_000 {
 		name := fmt.Sprint(i)
 		s.try(name, home)
-		s.try(name, away)
+		s.try(name, bot(i))
 		s.LoggedIn(name, home)
 	}
-	for i := range s.shards {
-		if n := len(s.shards[i].lines); n == 0 || n > maxLines {
-			t.Errorf("shard %d has %d lines", i, n)
-		}
-		if n := len(s.known.shards[i].accounts); n == 0 || n > maxDeviceAccounts {
+	if n := s.waitlists.slots; n == 0 || n > maxAllSlots || len(s.waitlists.lists) > n || len(s.waitlists.networks) > n {
+		t.Errorf("%d slots in %d lists, of %d networks", n, len(s.waitlists.lists), len(s.waitlists.networks))
+	}
+	for i := range s.recognised.shards {
+		if n := len(s.recognised.shards[i].accounts); n == 0 || n > maxDeviceAccounts {
 			t.Errorf("shard %d knows the devices of %d accounts", i, n)
 		}
 	}
-	for _, throttle := range []*Throttle{s.strangers, s.devices, s.looked} {
+	for _, throttle := range []*Throttle{s.unrecognised, s.devices} {
 		for i := range throttle.shards {
 			if n := len(throttle.shards[i].next); n > maxThrottled {
 				t.Errorf("shard %d of a throttle keeps %d keys", i, n)
@@ -299,29 +514,27 @@ func TestAMillionAttemptsUnderRandomNamesFillNoMemory(t *testing.T) {
 	}
 }
 
-func TestALineIsBounded(t *testing.T) {
+func TestAccountThrottle_WaitlistIsBoundedAtEveryRate(t *testing.T) {
 	for _, rate := range []Rate{tenAMinute, {Attempts: 1_000_000, Per: time.Second}, {Attempts: 1, Per: 24 * time.Hour}} {
 		s := newSiege(rate)
 		for wave := range 40 {
 			for i := range 2000 {
 				s.try("owner", bot(wave*2000+i))
 			}
-			s.now = s.now.Add(s.ahead / 3)
+			s.now = s.now.Add(s.waitlists.rules.Ahead / 3)
 		}
-		for i := range s.shards {
-			for _, l := range s.shards[i].lines {
-				if len(l.taken) > 5*l.places || len(l.lots) > l.places {
-					t.Errorf("%v: %d places and %d lots, of %d", rate, len(l.taken), len(l.lots), l.places)
-				}
-				if !slices.IsSortedFunc(l.taken, func(a, b place) int { return int(a.at - b.at) }) {
-					t.Errorf("%v: the places are out of order", rate)
-				}
+		for _, list := range s.waitlists.lists {
+			if len(list) > maxKept {
+				t.Errorf("%v: %d slots", rate, len(list))
+			}
+			if !slices.IsSortedFunc(list, func(a, b slot) int { return int(a.at - b.at) }) {
+				t.Errorf("%v: the slots are out of order", rate)
 			}
 		}
 	}
 }
 
-func TestNoAccountThrottleNeverRefuses(t *testing.T) {
+func TestAccountThrottle_OffNeverRefuses(t *testing.T) {
 	throttle := NewAccountThrottle(Rate{}, time.Now)
 	throttle.LoggedIn("owner", home)
 	for range 1000 {

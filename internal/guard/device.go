@@ -6,16 +6,18 @@ import (
 )
 
 const (
+	// deviceAge is how long an address stays recognised after a login from it.
+	deviceAge    = 30 * 24 * time.Hour
 	deviceShards = 64
 	// maxDeviceAccounts bounds the accounts of a shard, about 140 bytes each.
 	maxDeviceAccounts = 1024
-	// devicesOfAccount is how many devices of one account are known: the
+	// devicesOfAccount is how many devices of one account are recognised: the
 	// latest. Who owns an account does not push out those of others.
 	devicesOfAccount = 8
 )
 
-// knownDevices remembers from where accounts were logged in to.
-type knownDevices struct {
+// recognisedDevices remembers from where accounts were logged in to.
+type recognisedDevices struct {
 	shards [deviceShards]struct {
 		mu       sync.Mutex
 		accounts map[uint64]devices
@@ -24,31 +26,31 @@ type knownDevices struct {
 
 // devices are those of one account, the latest first.
 type devices [devicesOfAccount]struct {
-	device uint64
-	login  int64 // unix seconds; 0: none
+	device uint64 // 0: none
+	login  time.Duration
 }
 
-func newKnownDevices() *knownDevices {
-	k := new(knownDevices)
+func newRecognisedDevices() *recognisedDevices {
+	k := new(recognisedDevices)
 	for i := range k.shards {
 		k.shards[i].accounts = make(map[uint64]devices)
 	}
 	return k
 }
 
-func (k *knownDevices) has(who applicant, now time.Time) bool {
+func (k *recognisedDevices) has(who client, now time.Duration) bool {
 	shard := &k.shards[who.account%deviceShards]
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
 	for _, d := range shard.accounts[who.account] {
-		if d.device == who.device && d.login != 0 {
-			return now.Unix()-d.login < int64(deviceAge/time.Second)
+		if d.device == who.device {
+			return now-d.login < deviceAge
 		}
 	}
 	return false
 }
 
-func (k *knownDevices) add(who applicant, now time.Time) {
+func (k *recognisedDevices) add(who client, now time.Duration) {
 	shard := &k.shards[who.account%deviceShards]
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
@@ -61,14 +63,14 @@ func (k *knownDevices) add(who applicant, now time.Time) {
 		at++
 	}
 	copy(all[1:at+1], all[:at])
-	all[0].device, all[0].login = who.device, now.Unix()
+	all[0].device, all[0].login = who.device, now
 	shard.accounts[who.account] = all
 }
 
 // forgetOne looks at a few accounts and forgets the one with the oldest login.
 func forgetOne(accounts map[uint64]devices) {
 	var oldest uint64
-	looked, login := 0, int64(0)
+	looked, login := 0, time.Duration(0)
 	for account, all := range accounts {
 		if looked == 0 || all[0].login < login {
 			oldest, login = account, all[0].login

@@ -2,7 +2,6 @@ package guard
 
 import (
 	"hash/maphash"
-	"math"
 	"net/netip"
 	"sync"
 	"time"
@@ -17,25 +16,35 @@ type Rate struct {
 
 const (
 	throttleShards = 64
-	// maxThrottled bounds the memory of a throttle: so many keys in a shard,
-	// 24 bytes each. When they are all in use, any one of them is forgotten.
+	// maxThrottled bounds the keys of a shard that have a count of their own,
+	// 24 bytes each.
 	maxThrottled = 4096
+	// commonCounts is how many counts of a shard are common to the keys that
+	// find no room for their own.
+	commonCounts = 256
 )
 
 // Throttle lets a rate of attempts through for each key, by the generic cell
 // rate algorithm (ITU-T I.371): it keeps one time a key, and an attempt
 // that is refused costs nothing. It lives in the memory of this process, and
-// with Share at a place of all processes. Safe for concurrent use.
+// with Share at a place of all processes.
+//
+// Its memory is bounded, and no count is lost before it has decayed: while
+// 262,144 keys wait for something, further keys share 16,384 common counts.
+// Then a key may get less than the rate, never more. Safe for concurrent use.
 type Throttle struct {
 	shared   Shared        // nil: this process counts for itself
 	interval time.Duration // between two attempts, once the burst is used up
 	burst    time.Duration // how far ahead of the interval attempts may be
-	now      func() time.Time
+	clock    *steadyClock
 	seed     maphash.Seed
-	shards   [throttleShards]struct {
-		mu   sync.Mutex
-		next map[uint64]int64 // unix nanoseconds of the theoretical arrival
-	}
+	shards   [throttleShards]throttleShard
+}
+
+type throttleShard struct {
+	mu     sync.Mutex
+	next   map[uint64]time.Duration // the theoretical arrival, by the clock
+	common [commonCounts]time.Duration
 }
 
 // NewThrottle returns a throttle, or nil, which lets everything through, for
@@ -44,15 +53,19 @@ func NewThrottle(r Rate, now func() time.Time) *Throttle {
 	if r.Attempts <= 0 || r.Per <= 0 {
 		return nil
 	}
+	return newThrottle(r, newSteadyClock(now))
+}
+
+func newThrottle(r Rate, clock *steadyClock) *Throttle {
 	interval := max(1, r.Per/time.Duration(r.Attempts))
 	t := &Throttle{
 		interval: interval,
 		burst:    interval * time.Duration(r.Attempts-1),
-		now:      now,
+		clock:    clock,
 		seed:     maphash.MakeSeed(),
 	}
 	for i := range t.shards {
-		t.shards[i].next = make(map[uint64]int64)
+		t.shards[i].next = make(map[uint64]time.Duration)
 	}
 	return t
 }
@@ -80,46 +93,57 @@ func (t *Throttle) Take(key string) time.Duration {
 	if t.shared != nil {
 		if wait, ok := t.shared(key, t.interval, t.burst); ok {
 			if wait == 0 {
-				t.take(hash, t.now().UnixNano(), math.MaxInt64)
+				t.count(hash)
 			}
 			return wait
 		}
 	}
-	wait, _ := t.take(hash, t.now().UnixNano(), 0)
+	wait, _ := t.take(hash, t.clock.now(), 0)
 	return wait
 }
 
+// count notes an attempt that was let through elsewhere, which is at most one
+// more than would be here.
+func (t *Throttle) count(hash uint64) { t.take(hash, t.clock.now(), t.interval) }
+
 // take is Take for a hashed key. An attempt that would have to wait, but no
 // longer than ahead, is counted too: it belongs to the moment after its wait.
-// Without that, a wait is no promise: another attempt may be first.
-func (t *Throttle) take(hash uint64, now int64, ahead time.Duration) (wait time.Duration, counted bool) {
+func (t *Throttle) take(hash uint64, now, ahead time.Duration) (wait time.Duration, counted bool) {
 	shard := &t.shards[hash%throttleShards]
+	common := &shard.common[(hash>>32)%commonCounts]
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
-	next := max(shard.next[hash], now)
-	wait = max(0, time.Duration(next-now-int64(t.burst)))
+	next, own := shard.next[hash]
+	if !own {
+		next = *common
+	}
+	next = max(next, now)
+	wait = max(0, next-now-t.burst)
 	if wait > ahead {
 		return wait, false
 	}
-	if _, known := shard.next[hash]; !known && len(shard.next) >= maxThrottled {
-		makeRoom(shard.next, now)
+	next += t.interval
+	if own || len(shard.next) < maxThrottled || shard.makeRoom(now) {
+		shard.next[hash] = next
+	} else {
+		*common = next
 	}
-	shard.next[hash] = next + int64(t.interval)
 	return wait, true
 }
 
-// makeRoom looks at a few keys and forgets those that have nothing left to
-// wait for, or else one of them.
-func makeRoom(next map[uint64]int64, now int64) {
+// makeRoom looks at a few keys, forgets those that have nothing left to wait
+// for, and reports whether there were any.
+func (s *throttleShard) makeRoom(now time.Duration) bool {
 	looked := 0
-	for key, at := range next {
-		if looked++; at <= now || looked == 8 {
-			delete(next, key)
+	for key, next := range s.next {
+		if next <= now {
+			delete(s.next, key)
 		}
-		if looked == 8 {
-			return
+		if looked++; looked == 8 {
+			break
 		}
 	}
+	return len(s.next) < maxThrottled
 }
 
 // AddressKey is whom a throttle holds responsible for an address: the address,

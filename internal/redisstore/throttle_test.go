@@ -79,6 +79,26 @@ func TestTheServerCountsAsTheAlgorithmSays(t *testing.T) {
 	}
 }
 
+// The server's clock steps back: nobody waits longer than for one interval.
+func TestThrottle_ClockStepsBack(t *testing.T) {
+	server := redistest.Start(t)
+	s := openAt(t, server.URL(), openUsers(t, nil), Options{})
+	take := func() time.Duration {
+		wait, err := s.Take(t.Context(), "key", time.Minute, time.Hour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return wait
+	}
+	take()
+	for _, step := range []time.Duration{time.Second, time.Hour, 10 * 365 * 24 * time.Hour} {
+		server.Do(t, "INCRBY", throttlePrefix+"key", strconv.FormatInt(step.Microseconds(), 10))
+		if wait := take(); wait > time.Minute {
+			t.Errorf("step %s: waits %s", step, wait)
+		}
+	}
+}
+
 func TestACountGoesWhenNothingIsLeftToWaitFor(t *testing.T) {
 	server := redistest.Start(t)
 	s := openAt(t, server.URL(), openUsers(t, nil), Options{})
