@@ -104,7 +104,7 @@ var (
 func (a *Admin) Serve(x *guard.Exchange) bool {
 	path := x.Request.URL.Path
 	if path+"/" == Root {
-		redirect(x, Root)
+		x.RedirectToSlash(Root)
 		return true
 	}
 	rest, under := strings.CutPrefix(path, Root)
@@ -138,8 +138,8 @@ func keepToItself(x *guard.Exchange) {
 func (a *Admin) serve(v *visit, path string) error {
 	r, id, found := find(path)
 	if !found {
-		if _, _, found = find(path + "/"); found && isRead(v.Request.Method) {
-			redirect(v.Exchange, Root+path+"/")
+		if _, _, found = find(path + "/"); found {
+			v.RedirectToSlash(Root + path + "/")
 			return nil
 		}
 	}

@@ -91,21 +91,10 @@ func (a *API) Serve(x *guard.Exchange) {
 		x.Header()["Vary"] = []string{"Cookie, origin"}
 	}
 	if !strings.HasSuffix(path, "/") && a.endpoints[path+"/"] != nil {
-		redirectToSlash(x)
+		x.RedirectToSlash(path + "/")
 		return
 	}
 	x.NotFound()
-}
-
-// redirectToSlash is django.middleware.common with APPEND_SLASH.
-func redirectToSlash(x *guard.Exchange) {
-	to := x.Request.URL.EscapedPath() + "/"
-	if q := x.Request.URL.RawQuery; q != "" {
-		to += "?" + q
-	}
-	x.WithoutFrameOptions()
-	x.Header()["Location"] = []string{to}
-	x.Answer(http.StatusMovedPermanently, "text/html; charset=utf-8", nil)
 }
 
 // exchange is a request to one endpoint.

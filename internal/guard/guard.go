@@ -108,7 +108,7 @@ func (g *Guard) admit(x *Exchange, next Handler) {
 		return
 	}
 	if g.set.Headers.SSLRedirect && !x.Secure {
-		x.redirect("https://" + x.Host + x.Request.URL.RequestURI())
+		x.redirectToHTTPS()
 		return
 	}
 	next(x)

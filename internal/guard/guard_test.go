@@ -382,11 +382,13 @@ func TestABodyIsReadUpToTheLimit(t *testing.T) {
 	}
 }
 
-func TestHTTPIsRedirectedWhenTheSettingsSaySo(t *testing.T) {
+func TestHTTPSRedirect_StatusIsTheModelsForEveryMethod(t *testing.T) {
 	g := newGuard(func(s *Settings) { s.Headers.SSLRedirect, s.Headers.HSTSSeconds = true, 60 })
-	w := pass(g, request("GET"), func(*Exchange) { t.Error("http got through") })
-	if w.Code != http.StatusPermanentRedirect || w.Header().Get("Location") != "https://example.com/x" || w.Header().Get("Strict-Transport-Security") != "" {
-		t.Errorf("answer %d, %v", w.Code, w.Header())
+	for _, method := range []string{"GET", "HEAD", "POST", "DELETE"} {
+		w := pass(g, request(method), func(*Exchange) { t.Error("http got through") })
+		if w.Code != http.StatusMovedPermanently || w.Header().Get("Location") != "https://example.com/x" || w.Header().Get("Strict-Transport-Security") != "" {
+			t.Errorf("%s: answer %d, %v", method, w.Code, w.Header())
+		}
 	}
 	r := request("GET", "X-Forwarded-Proto", "https")
 	r.RemoteAddr = "10.0.0.1:1"

@@ -1,7 +1,6 @@
 package guard
 
 import (
-	"net/http"
 	"net/netip"
 	"strings"
 
@@ -117,10 +116,4 @@ func (x *Exchange) Origin() string {
 		return "https://" + x.Host
 	}
 	return "http://" + x.Host
-}
-
-// redirect sends the client elsewhere for good, keeping the method.
-func (x *Exchange) redirect(location string) {
-	x.Header().Set("Location", location)
-	x.Answer(http.StatusPermanentRedirect, "", nil)
 }

@@ -93,8 +93,7 @@ func (d *Description) Serve(x *guard.Exchange) bool {
 		x.Route = PagePath
 		d.read(x, d.servePage)
 	case path+"/" == Path, path+"/" == PagePath:
-		x.Header()["Location"] = []string{path + "/"}
-		x.Answer(http.StatusMovedPermanently, "text/html; charset=utf-8", nil)
+		x.RedirectToSlash(path + "/")
 	default:
 		return strings.HasPrefix(path, PagePath) && d.site.ServeAsset(x)
 	}
