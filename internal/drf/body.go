@@ -31,6 +31,9 @@ type member struct {
 type value struct {
 	kind kind
 	text string
+	// surrogate is the first lone surrogate of the text, 0 for none; in the
+	// text, U+FFFD stands for each. Only a JSON escape gives one.
+	surrogate rune
 }
 
 // kind tells values apart as Python does.
@@ -56,8 +59,9 @@ var kindNames = [...]string{
 
 // Body parses a body by its Content-Type, both as sent. An empty body is no data, whatever its type.
 //
-// The parsers are JSON, form and multipart. The parameter charset may name UTF-8, ISO 8859-1 or ASCII;
-// any other counts as UTF-8, as in the model a charset that Python does not know.
+// The parsers are JSON, form and multipart. The parameter charset may name any encoding that both Python
+// and golang.org/x/text know, by Python's names; any other counts as UTF-8, as in the model a charset that
+// Python does not know.
 //
 // Errors are of type *Error: UnsupportedMediaType (415) when there is no parser for the type, 400 when
 // the body does not parse, nests deeper than MaxDepth or has too many fields.

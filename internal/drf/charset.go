@@ -5,36 +5,37 @@ import (
 	"unicode/utf8"
 )
 
-// charset is a text encoding that a Content-Type may name.
-type charset int
-
-const (
-	utf8Text charset = iota
-	latin1Text
-	asciiText
-)
-
-// charsetNames holds Python's names and aliases of the encodings supported here, as normalised by
-// Python's encodings package: lower case, runs of other characters as one underscore.
-var charsetNames = map[string]charset{
-	"utf_8": utf8Text, "utf8": utf8Text, "utf": utf8Text, "u8": utf8Text, "cp65001": utf8Text,
-	"utf8_ucs2": utf8Text, "utf8_ucs4": utf8Text,
-
-	"latin_1": latin1Text, "latin1": latin1Text, "latin": latin1Text, "l1": latin1Text,
-	"iso8859_1": latin1Text, "iso_8859_1": latin1Text, "iso8859": latin1Text, "8859": latin1Text,
-	"iso_8859_1_1987": latin1Text, "iso_ir_100": latin1Text, "cp819": latin1Text, "ibm819": latin1Text,
-	"csisolatin1": latin1Text,
-
-	"ascii": asciiText, "us_ascii": asciiText, "us": asciiText, "646": asciiText, "iso646_us": asciiText,
-	"iso_646.irv_1991": asciiText, "iso_ir_6": asciiText, "ansi_x3.4_1968": asciiText,
-	"ansi_x3_4_1968": asciiText, "ansi_x3.4_1986": asciiText, "cp367": asciiText, "ibm367": asciiText,
-	"csascii": asciiText,
+// charset is a text encoding that a Content-Type may name. No encoding here
+// makes more than three bytes of UTF-8 of one byte, so that what is decoded
+// stays bounded by the body.
+type charset struct {
+	// decode reads b strictly: it reports false where Python raises
+	// UnicodeDecodeError. What it returns then is b with U+FFFD wherever it is
+	// not valid, as Python's errors="replace", but for the number of U+FFFD in
+	// the encodings of golang.org/x/text.
+	decode func(b []byte) (text string, ok bool)
+	// stream reads b as the StreamReader of Python does, which the model reads
+	// JSON by; nil: as decode.
+	stream func(b []byte) (text string, ok bool)
 }
 
-// charsetOf finds an encoding by any name Python knows it by.
-func charsetOf(name string) (charset, bool) {
-	if len(name) > 32 {
+var (
+	utf8Text   = &charset{decode: decodeUTF8, stream: streamUTF8}
+	utf8Sig    = &charset{decode: decodeUTF8Sig, stream: streamUTF8Sig}
+	latin1Text = &charset{decode: func(b []byte) (string, bool) { return latin1(string(b)), true }}
+	asciiText  = &charset{decode: decodeASCII}
+)
+
+// charsetOf finds an encoding by any name Python knows it by. Names are
+// normalised as by Python's encodings package: lower case, runs of other
+// characters as one underscore. It reports false for a name that is not known
+// here; the result is then UTF-8.
+func charsetOf(name string) (*charset, bool) {
+	if name == "" || len(name) > 32 {
 		return utf8Text, false
+	}
+	if strings.EqualFold(name, "utf-8") {
+		return utf8Text, true
 	}
 	var b strings.Builder
 	gap := false
@@ -49,43 +50,80 @@ func charsetOf(name string) (charset, bool) {
 		b.WriteByte(c)
 		gap = false
 	}
-	c, ok := charsetNames[b.String()]
-	return c, ok
+	if c, ok := charsets()[b.String()]; ok {
+		return c, true
+	}
+	return utf8Text, false
 }
 
-// decode reads b strictly: it reports false where Python raises UnicodeDecodeError.
-func (c charset) decode(b []byte) (string, bool) {
-	switch c {
-	case latin1Text:
-		return latin1(string(b)), true
-	case asciiText:
-		return string(b), isASCII(string(b))
-	default:
-		return string(b), utf8.Valid(b)
+// decodeStream reads b as the model reads JSON.
+func (c *charset) decodeStream(b []byte) (string, bool) {
+	if c.stream != nil {
+		return c.stream(b)
 	}
+	return c.decode(b)
 }
 
-// decodeReplacing reads b with U+FFFD wherever it is not valid, as Python's errors="replace".
-func (c charset) decodeReplacing(b []byte) string {
-	text, ok := c.decode(b)
-	if ok {
-		return text
+// decodeReplacing reads b with U+FFFD wherever it is not valid.
+func (c *charset) decodeReplacing(b []byte) string {
+	text, _ := c.decode(b)
+	return text
+}
+
+func decodeASCII(b []byte) (string, bool) {
+	if isASCII(string(b)) {
+		return string(b), true
 	}
-	var replaced strings.Builder
-	for len(b) > 0 {
-		if r, n := utf8.DecodeRune(b); r < utf8.RuneSelf || c == utf8Text && n > 1 {
-			replaced.WriteRune(r)
-			b = b[n:]
+	var text strings.Builder
+	for _, c := range b {
+		if c >= utf8.RuneSelf {
+			text.WriteRune(utf8.RuneError)
 			continue
 		}
-		replaced.WriteRune(utf8.RuneError)
-		n := 1
-		if c == utf8Text {
+		text.WriteByte(c)
+	}
+	return text.String(), false
+}
+
+func decodeUTF8(b []byte) (string, bool) {
+	if utf8.Valid(b) {
+		return string(b), true
+	}
+	var text strings.Builder
+	for len(b) > 0 {
+		r, n := utf8.DecodeRune(b)
+		if r == utf8.RuneError && n == 1 {
 			n = invalidLen(b)
 		}
+		text.WriteRune(r)
 		b = b[n:]
 	}
-	return replaced.String()
+	return text.String(), false
+}
+
+// streamUTF8 passes over a character that the body ends in the middle of.
+func streamUTF8(b []byte) (string, bool) {
+	for tail := 1; tail < utf8.UTFMax && tail <= len(b); tail++ {
+		if start := b[len(b)-tail:]; utf8.RuneStart(start[0]) {
+			if !utf8.FullRune(start) {
+				b = b[:len(b)-tail]
+			}
+			break
+		}
+	}
+	return decodeUTF8(b)
+}
+
+const byteOrderMark = "\ufeff"
+
+func decodeUTF8Sig(b []byte) (string, bool) {
+	text, ok := decodeUTF8(b)
+	return strings.TrimPrefix(text, byteOrderMark), ok
+}
+
+func streamUTF8Sig(b []byte) (string, bool) {
+	text, ok := streamUTF8(b)
+	return strings.TrimPrefix(text, byteOrderMark), ok
 }
 
 // invalidLen counts the bytes at the start of b, which is not valid UTF-8 there, that one U+FFFD stands

@@ -24,7 +24,7 @@ type CharField struct {
 	Validators []Validator
 
 	// Unique is the message when the text is taken. It makes Serializer.Run ask, after Validators, whether
-	// it is. A text that cannot be stored anyway (over MaxLength, or holding U+0000) is not asked about.
+	// it is. A text that cannot be stored anyway (over MaxLength, or holding U+0000 or a surrogate) is not asked about.
 	Unique string
 
 	invalid string // message for a value that is no text; empty for CharField's own
@@ -77,7 +77,7 @@ func (f *CharField) run(v value, form bool, taken Taken) (outcome, error) {
 		}
 		return outcome{kind: kindNull}, nil
 	case kindText, kindInt, kindFloat:
-		return f.check(f.trim(v.text), taken)
+		return f.check(f.trim(v.text), v.surrogate, taken)
 	}
 	if f.invalid != "" {
 		return refused(f.invalid)
@@ -115,7 +115,7 @@ func (f *CharField) trim(text string) string {
 }
 
 // check runs all validators and gathers what they say, in the model's order.
-func (f *CharField) check(text string, taken Taken) (outcome, error) {
+func (f *CharField) check(text string, surrogate rune, taken Taken) (outcome, error) {
 	var messages []string
 	say := func(message string) {
 		if message != "" {
@@ -128,7 +128,7 @@ func (f *CharField) check(text string, taken Taken) (outcome, error) {
 	length := utf8.RuneCountInString(text)
 	tooLong := f.MaxLength > 0 && length > f.MaxLength
 	hasNull := strings.Contains(text, "\x00")
-	if f.Unique != "" && !tooLong && !hasNull {
+	if f.Unique != "" && !tooLong && !hasNull && surrogate == 0 {
 		found, err := taken(f.Name, text)
 		if err != nil {
 			return outcome{}, err
@@ -148,6 +148,9 @@ func (f *CharField) check(text string, taken Taken) (outcome, error) {
 	}
 	if hasNull {
 		say("Null characters are not allowed.")
+	}
+	if surrogate != 0 {
+		say(fmt.Sprintf("Surrogate characters are not allowed: U+%X.", surrogate))
 	}
 	if f.last != nil {
 		say(f.last(text))

@@ -14,7 +14,7 @@ const (
 )
 
 // parseForm reads a urlencoded body as Django's QueryDict.
-func parseForm(body []byte, cs charset) (Data, error) {
+func parseForm(body []byte, cs *charset) (Data, error) {
 	if bytes.Count(body, []byte("&")) >= maxFields {
 		return Data{}, tooMany("fields", maxFields)
 	}
@@ -24,7 +24,7 @@ func parseForm(body []byte, cs charset) (Data, error) {
 	}
 	data := Data{inputs: true}
 	for name, v := range formPairs(encoded, cs) {
-		data.members = append(data.members, member{name, value{kindText, v}})
+		data.members = append(data.members, member{name, value{kind: kindText, text: v}})
 	}
 	return data, nil
 }
@@ -49,7 +49,7 @@ func QueryValue(query, name string) string {
 
 // formPairs gives the names and values of urlencoded text by the rules of Python's urllib.parse.parse_qsl
 // with keep_blank_values.
-func formPairs(encoded string, cs charset) iter.Seq2[string, string] {
+func formPairs(encoded string, cs *charset) iter.Seq2[string, string] {
 	return func(yield func(name, value string) bool) {
 		for pair := range strings.SplitSeq(encoded, "&") {
 			if pair == "" {
@@ -63,13 +63,13 @@ func formPairs(encoded string, cs charset) iter.Seq2[string, string] {
 	}
 }
 
-func unquotePlus(s string, cs charset) string {
+func unquotePlus(s string, cs *charset) string {
 	return unquote(strings.ReplaceAll(s, "+", " "), cs)
 }
 
 // unquote decodes %XX as Python's urllib.parse.unquote: a percent sign without two hexadecimal digits
 // stays, and each stretch of ASCII is decoded by itself, so that an escape never joins raw text beside it.
-func unquote(s string, cs charset) string {
+func unquote(s string, cs *charset) string {
 	if !strings.Contains(s, "%") {
 		return s
 	}

@@ -7,6 +7,8 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -24,16 +26,17 @@ var (
 )
 
 // parseJSON reads what Python's json.loads reads with strict=True, of names given twice the last,
-// without NaN and Infinity. Stricter than Python: no lone surrogates, no depth over MaxDepth.
-func parseJSON(body []byte, cs charset) (Data, error) {
-	if cs != utf8Text {
-		decoded, ok := cs.decode(body)
+// without NaN and Infinity. Stricter than Python: no depth over MaxDepth.
+func parseJSON(body []byte, cs *charset) (Data, error) {
+	if cs != utf8Text || !utf8.Valid(body) {
+		decoded, ok := cs.decodeStream(body)
 		if !ok {
 			return Data{}, ParseError("JSON", errEncoding.Error())
 		}
 		body = []byte(decoded)
 	}
-	r := jsonReader{jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true))}
+	// The body is UTF-8 by now: what the decoder lets pass are lone surrogates.
+	r := jsonReader{jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)), body}
 	data, err := r.document()
 	if err != nil {
 		return Data{}, ParseError("JSON", jsonErrorText(err))
@@ -53,7 +56,10 @@ func jsonErrorText(err error) string {
 	return err.Error()
 }
 
-type jsonReader struct{ *jsontext.Decoder }
+type jsonReader struct {
+	*jsontext.Decoder
+	body []byte
+}
 
 // document reads the one value of a body.
 func (r jsonReader) document() (Data, error) {
@@ -92,12 +98,16 @@ func (r jsonReader) members() ([]member, error) {
 			return members, nil
 		}
 		name := token.String()
+		start := r.InputOffset()
 		if token, err = r.ReadToken(); err != nil {
 			return nil, err
 		}
 		v, err := r.value(token)
 		if err != nil {
 			return nil, err
+		}
+		if v.kind == kindText {
+			v.surrogate = loneSurrogate(r.body[start:r.InputOffset()])
 		}
 		members = append(members, member{name, v})
 	}
@@ -107,7 +117,7 @@ func (r jsonReader) members() ([]member, error) {
 func (r jsonReader) value(token jsontext.Token) (value, error) {
 	switch token.Kind() {
 	case '"':
-		return value{kindText, token.String()}, nil
+		return value{kind: kindText, text: token.String()}, nil
 	case '0':
 		return number(token.String())
 	case 't', 'f':
@@ -145,7 +155,7 @@ func (r jsonReader) skip() error {
 func number(raw string) (value, error) {
 	if strings.ContainsAny(raw, ".eE") {
 		f, _ := strconv.ParseFloat(raw, 64)
-		return value{kindFloat, floatText(f)}, nil
+		return value{kind: kindFloat, text: floatText(f)}, nil
 	}
 	if len(strings.TrimPrefix(raw, "-")) > maxIntDigits {
 		return value{}, errTooLong
@@ -153,5 +163,40 @@ func number(raw string) (value, error) {
 	if raw == "-0" {
 		raw = "0"
 	}
-	return value{kindInt, raw}, nil
+	return value{kind: kindInt, text: raw}, nil
+}
+
+// loneSurrogate finds the first escape of a JSON string that is half a pair
+// without the other half, 0 for none. What stands before the string is passed
+// over.
+func loneSurrogate(raw []byte) rune {
+	if !bytes.Contains(raw, []byte(`\u`)) {
+		return 0
+	}
+	for len(raw) > 0 {
+		n := 1
+		if raw[0] == '\\' {
+			n = 2
+		}
+		if r := escapedSurrogate(raw); r != 0 {
+			if utf16.DecodeRune(r, escapedSurrogate(raw[6:])) == utf8.RuneError {
+				return r
+			}
+			n = 12
+		}
+		raw = raw[n:]
+	}
+	return 0
+}
+
+// escapedSurrogate returns the surrogate whose escape raw begins with, 0 for
+// none.
+func escapedSurrogate(raw []byte) rune {
+	if len(raw) < 6 || raw[0] != '\\' || raw[1] != 'u' {
+		return 0
+	}
+	if r, err := strconv.ParseUint(string(raw[2:6]), 16, 16); err == nil && utf16.IsSurrogate(rune(r)) {
+		return rune(r)
+	}
+	return 0
 }

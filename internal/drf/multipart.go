@@ -22,7 +22,7 @@ var headerEnd = []byte("\r\n\r\n")
 // last delimiter may be missing; a part without a name is passed over.
 //
 // Files are not kept, only that there was one under the name, which no text field accepts.
-func parseMultipart(contentType string, params parameters, body []byte, cs charset) (Data, error) {
+func parseMultipart(contentType string, params parameters, body []byte, cs *charset) (Data, error) {
 	if !strings.HasPrefix(contentType, "multipart/") {
 		return Data{}, multipartError("the Content-Type is not multipart/form-data")
 	}
@@ -60,7 +60,7 @@ func isBoundary(s string) bool {
 // multipartReader gathers the fields of a form. Files come after all texts, since in the model they are
 // added to the finished form and so hide a text of the same name.
 type multipartReader struct {
-	charset   charset
+	charset   *charset
 	texts     []member
 	files     []member
 	fieldSeen int // parts that are no file, those without a name included
@@ -100,7 +100,7 @@ func (r *multipartReader) part(raw []byte, ended, more bool) error {
 			content = decoded
 		}
 	}
-	r.texts = append(r.texts, member{name, value{kindText, r.charset.decodeReplacing(content)}})
+	r.texts = append(r.texts, member{name, value{kind: kindText, text: r.charset.decodeReplacing(content)}})
 	return nil
 }
 
@@ -118,7 +118,7 @@ func (r *multipartReader) file(name string, h partHeader, content []byte, more b
 		}
 	}
 	if more {
-		r.files = append(r.files, member{name, value{kindFile, fileName}})
+		r.files = append(r.files, member{name, value{kind: kindFile, text: fileName}})
 	}
 	return nil
 }

@@ -57,7 +57,7 @@ func TestStripTakesWhatPythonTakesForSpace(t *testing.T) {
 func TestDecodeReplacingAsPython(t *testing.T) {
 	tests := []struct {
 		name string
-		cs   charset
+		cs   *charset
 		in   string
 		want string
 	}{
@@ -81,7 +81,7 @@ func TestDecodeReplacingAsPython(t *testing.T) {
 }
 
 func TestCharsetNames(t *testing.T) {
-	for name, want := range map[string]charset{
+	for name, want := range map[string]*charset{
 		"utf-8": utf8Text, "UTF8": utf8Text, "U8": utf8Text, " utf  8 ": utf8Text, "latin-1": latin1Text,
 		"ISO_8859-1:1987": latin1Text, "l1": latin1Text, "us-ascii": asciiText, "ANSI_X3.4-1968": asciiText, "646": asciiText,
 	} {
@@ -109,7 +109,8 @@ func TestHeaderParameters(t *testing.T) {
 		{"a quote within", `a; x=1"2`, "a", `1"2`},
 		{"encoded", "a; x*=UTF-8'en'%C3%A9", "a", "é"},
 		{"encoded in Latin-1", "a; x*=latin-1''%E9", "a", "é"},
-		{"encoded in something else", "a; x*=koi8-r''%E9", "a", "%E9"},
+		{"encoded in KOI8-R", `a; x*=koi8-r''%E9`, "a", "И"},
+		{"encoded in something else", `a; x*=cp737''%E9`, "a", "%E9"},
 		{"with a star only", "a; x*=1", "a", "1"},
 		{"empty", "", "", "<none>"},
 	}

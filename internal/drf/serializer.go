@@ -43,7 +43,7 @@ func (s Serializer) Run(d Data, taken Taken) (Values, Errors, error) {
 			continue
 		}
 		if o.kind != kindAbsent {
-			values.members = append(values.members, member{f.Name, value{o.kind, o.text}})
+			values.members = append(values.members, member{f.Name, value{kind: o.kind, text: o.text}})
 		}
 	}
 	if errs != nil {
