@@ -13,11 +13,18 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// MaxDepth is how deep arrays and objects of a JSON body may nest.
-const MaxDepth = 64
+// Limits of a JSON body.
+const (
+	// MaxDepth is how deep arrays and objects may nest.
+	MaxDepth = 64
+	// MaxMembers is the maximum number of members and items of all objects and arrays together. A member
+	// that comes twice counts twice.
+	MaxMembers = 1000
+)
 
 // Why a JSON body is refused although it is well formed.
 var (
+	errTooMany   = fmt.Errorf("more than %d members and items", MaxMembers)
 	errTooDeep   = fmt.Errorf("nested deeper than %d levels", MaxDepth)
 	errTooLong   = fmt.Errorf("a number of more than %d digits", maxIntDigits)
 	errTrailing  = errors.New("text after the value")
@@ -26,7 +33,8 @@ var (
 )
 
 // parseJSON reads what Python's json.loads reads with strict=True, of names given twice the last,
-// without NaN and Infinity. Stricter than Python: no depth over MaxDepth.
+// without NaN and Infinity. Stricter than Python: no depth over MaxDepth, no more members and items than
+// MaxMembers.
 func parseJSON(body []byte, cs *charset) (Data, error) {
 	if cs != utf8Text || !utf8.Valid(body) {
 		decoded, ok := cs.decodeStream(body)
@@ -36,7 +44,10 @@ func parseJSON(body []byte, cs *charset) (Data, error) {
 		body = []byte(decoded)
 	}
 	// The body is UTF-8 by now: what the decoder lets pass are lone surrogates.
-	r := jsonReader{jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)), body}
+	r := &jsonReader{
+		Decoder: jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)),
+		body:    body,
+	}
 	data, err := r.document()
 	if err != nil {
 		return Data{}, ParseError("JSON", jsonErrorText(err))
@@ -58,18 +69,39 @@ func jsonErrorText(err error) string {
 
 type jsonReader struct {
 	*jsontext.Decoder
-	body []byte
+	body    []byte
+	members int // members and items read so far
+}
+
+// next reads a token. It counts a member at its name and an item at its first token, so that what is
+// over MaxMembers is refused before it takes memory.
+func (r *jsonReader) next() (jsontext.Token, error) {
+	within, tokens := r.StackIndex(r.StackDepth())
+	token, err := r.ReadToken()
+	if err != nil {
+		return token, err
+	}
+	if kind := token.Kind(); kind == '}' || kind == ']' {
+		return token, nil
+	}
+	// Of an object names and values are tokens; at an even number stands a name.
+	if within == '[' || within == '{' && tokens%2 == 0 {
+		if r.members++; r.members > MaxMembers {
+			return token, errTooMany
+		}
+	}
+	return token, nil
 }
 
 // document reads the one value of a body.
-func (r jsonReader) document() (Data, error) {
-	token, err := r.ReadToken()
+func (r *jsonReader) document() (Data, error) {
+	token, err := r.next()
 	if err != nil {
 		return Data{}, err
 	}
 	var data Data
 	if token.Kind() == '{' {
-		data.members, err = r.members()
+		data.members, err = r.object()
 	} else {
 		var v value
 		v, err = r.value(token)
@@ -78,7 +110,7 @@ func (r jsonReader) document() (Data, error) {
 	if err != nil {
 		return Data{}, err
 	}
-	if _, err := r.ReadToken(); err == nil {
+	if _, err := r.next(); err == nil {
 		return Data{}, errTrailing
 	} else if !errors.Is(err, io.EOF) {
 		return Data{}, err
@@ -86,11 +118,11 @@ func (r jsonReader) document() (Data, error) {
 	return data, nil
 }
 
-// members reads the members of the outermost object up to its closing brace.
-func (r jsonReader) members() ([]member, error) {
+// object reads the members of the outermost object up to its closing brace.
+func (r *jsonReader) object() ([]member, error) {
 	members := make([]member, 0, 4)
 	for {
-		token, err := r.ReadToken()
+		token, err := r.next()
 		if err != nil {
 			return nil, err
 		}
@@ -99,7 +131,7 @@ func (r jsonReader) members() ([]member, error) {
 		}
 		name := token.String()
 		start := r.InputOffset()
-		if token, err = r.ReadToken(); err != nil {
+		if token, err = r.next(); err != nil {
 			return nil, err
 		}
 		v, err := r.value(token)
@@ -114,7 +146,7 @@ func (r jsonReader) members() ([]member, error) {
 }
 
 // value reads the rest of the value that starts with token. Of arrays and objects only the kind is kept.
-func (r jsonReader) value(token jsontext.Token) (value, error) {
+func (r *jsonReader) value(token jsontext.Token) (value, error) {
 	switch token.Kind() {
 	case '"':
 		return value{kind: kindText, text: token.String()}, nil
@@ -132,12 +164,12 @@ func (r jsonReader) value(token jsontext.Token) (value, error) {
 }
 
 // skip reads up to the end of the array or object just opened.
-func (r jsonReader) skip() error {
+func (r *jsonReader) skip() error {
 	for depth := r.StackDepth(); r.StackDepth() >= depth; {
 		if r.StackDepth() > MaxDepth {
 			return errTooDeep
 		}
-		token, err := r.ReadToken()
+		token, err := r.next()
 		if err != nil {
 			return err
 		}

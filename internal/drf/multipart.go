@@ -12,6 +12,10 @@ import (
 // maxPartHeader is how many bytes of a part are searched for the end of its headers.
 const maxPartHeader = 1024
 
+// maxParts is how many parts a form may have: Django counts neither files without a name nor what it
+// passes over, this parser counts every part.
+const maxParts = maxFields + 2 + maxFiles
+
 // maxBoundary is the longest boundary Django's parser takes.
 const maxBoundary = 201
 
@@ -63,6 +67,7 @@ type multipartReader struct {
 	charset   *charset
 	texts     []member
 	files     []member
+	parts     int // all of them, those that are passed over included
 	fieldSeen int // parts that are no file, those without a name included
 	fileSeen  int
 }
@@ -70,6 +75,9 @@ type multipartReader struct {
 // part takes one part as it stands between two delimiters. Ended says that a delimiter follows it, and
 // more that something follows that: a file only counts then.
 func (r *multipartReader) part(raw []byte, ended, more bool) error {
+	if r.parts++; r.parts > maxParts {
+		return tooMany("parts", maxParts)
+	}
 	if ended {
 		raw = bytes.TrimSuffix(raw, []byte("\n"))
 		raw = bytes.TrimSuffix(raw, []byte("\r"))
