@@ -2,13 +2,11 @@ package admin
 
 import (
 	"context"
-	"encoding/csv"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/postern-auth/postern/internal/auth"
@@ -156,17 +154,17 @@ func (a *Admin) exportAudit(v *visit) error {
 	h := v.Header()
 	h["Content-Type"] = []string{"text/csv; charset=utf-8"}
 	h["Content-Disposition"] = []string{`attachment; filename="audit-` + a.Now().UTC().Format("20060102-150405") + `.csv"`}
-	w := csv.NewWriter(v)
-	_ = w.Write([]string{"id", "time", "act", "actor id", "actor", "target id", "target", "source", "address", "user agent", "detail"})
+	w := newCSVWriter(v)
+	w.Write([]string{"id", "time", "act", "actor id", "actor", "target id", "target", "source", "address", "user agent", "detail"})
 	for written := 0; len(entries) > 0 && written < maxExport; written += len(entries) {
 		for i := range entries {
-			_ = w.Write(csvRow(&entries[i]))
+			w.Write(csvRow(&entries[i]))
 		}
 		filter.Before = entries[len(entries)-1].ID
 		if len(entries) < exportPage {
 			break
 		}
-		if w.Flush(); w.Error() != nil {
+		if w.Flush() != nil {
 			return nil // who asked has gone
 		}
 		if entries, err = v.steward.Audit(ctx, filter); err != nil {
@@ -174,7 +172,7 @@ func (a *Admin) exportAudit(v *visit) error {
 			panic(http.ErrAbortHandler)
 		}
 	}
-	w.Flush()
+	_ = w.Flush() // who asked may have gone
 	return nil
 }
 
@@ -183,21 +181,9 @@ func csvRow(e *auth.AuditEntry) []string {
 	if e.Address.IsValid() {
 		address = e.Address.String()
 	}
-	row := []string{
+	return []string{
 		strconv.FormatInt(e.ID, 10), e.At.UTC().Format(time.RFC3339Nano), string(e.Act),
 		strconv.FormatInt(e.ActorID, 10), e.ActorName, strconv.FormatInt(e.TargetID, 10), e.TargetName,
 		e.Source, address, e.UserAgent, e.Detail,
 	}
-	for i := range row {
-		row[i] = inert(row[i])
-	}
-	return row
-}
-
-// inert keeps a spreadsheet from taking what a client sent for a formula.
-func inert(cell string) string {
-	if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
-		return "'" + cell
-	}
-	return cell
 }
