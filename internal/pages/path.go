@@ -1,8 +1,10 @@
 package pages
 
 import (
+	"fmt"
 	"net/url"
 	"strings"
+	"unicode/utf8"
 )
 
 // LocalPath returns next if it is a path on this server, else "": where to go
@@ -21,5 +23,18 @@ func LocalPath(next string) string {
 	if err != nil || u.IsAbs() || u.Host != "" {
 		return ""
 	}
-	return next
+	return asciiOnly(next)
+}
+
+// asciiOnly escapes what can't stand in a header.
+func asciiOnly(path string) string {
+	var b strings.Builder
+	for i := range len(path) {
+		if c := path[i]; c >= utf8.RuneSelf {
+			fmt.Fprintf(&b, "%%%02X", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
 }
