@@ -106,7 +106,7 @@ func TestActsOfStaffAreWrittenDownAsTheirs(t *testing.T) {
 	}
 	got := written(t, srv.Directory)
 	expectLines(t, got[4:],
-		"login root> admin", "group_created root>Support admin",
+		"login root> admin", "reauthenticated root> admin", "group_created root>Support admin",
 		"user_changed root>ada admin", "password_changed root>ada admin",
 		"user_deactivated root>ada admin", "user_deactivated root>clerk admin",
 		"group_deleted root>Support admin", "user_deleted root>ada admin", "logout root> admin",

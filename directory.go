@@ -31,9 +31,15 @@ type WeakPasswordError = password.Weak
 
 // InvalidFieldError says why the value of a field can't be taken.
 type InvalidFieldError struct {
-	Field   string // "username" or "email"
+	Field   string // "username", "email" or "password"
 	Problem string // a sentence for people
 }
+
+// SessionsRemainError says that a user was changed or deleted, but that its
+// sessions could not be removed from their store. They open nothing, unless a
+// user who was deactivated is activated again before they expire: end them with
+// [Directory.RevokeSessions] once the store can be reached.
+type SessionsRemainError = auth.SessionsRemain
 
 func (e *InvalidFieldError) Error() string { return e.Field + ": " + e.Problem }
 
@@ -121,9 +127,11 @@ type SessionQuery struct {
 
 // NewUser is a user to be made.
 type NewUser struct {
-	Username    string
-	Email       string
-	Password    string // "" makes it unusable: nobody can log in with it
+	Username string
+	Email    string
+	// Password is stored without the white space around it, which the API
+	// removes at a login, too; "" makes it unusable: nobody can log in with it.
+	Password    string
 	IsStaff     bool
 	IsSuperuser bool
 }
@@ -177,9 +185,17 @@ func (d *Directory) CreateUser(ctx context.Context, n NewUser) (*User, error) {
 		Username: auth.NormalizeUsername(n.Username), Email: drf.NormalizeEmail(n.Email), Password: n.Password, IsStaff: n.IsStaff, IsSuperuser: n.IsSuperuser,
 	})
 	if err != nil {
-		return nil, err
+		return nil, invalidPassword(err)
 	}
 	return publicUser(u), nil
+}
+
+// invalidPassword is err in the words of this package.
+func invalidPassword(err error) error {
+	if invalid, ok := errors.AsType[*password.Invalid](err); ok {
+		return &InvalidFieldError{Field: "password", Problem: invalid.Problem}
+	}
+	return err
 }
 
 // User returns the user of that name; ErrNoUser if there is none.
@@ -204,27 +220,29 @@ func (d *Directory) Users(ctx context.Context, q UserQuery) ([]User, error) {
 	return users, nil
 }
 
-// ValidatePassword asks the validators about a password for that user;
-// *WeakPasswordError if they refuse it.
+// ValidatePassword asks whether a password could be set for that user:
+// *InvalidFieldError if nobody could log in with it, *WeakPasswordError if the
+// validators refuse it.
 func (d *Directory) ValidatePassword(ctx context.Context, plain, username, email string) error {
-	return d.realm.ValidatePassword(ctx, plain, password.Attributes{Username: username, Email: email})
+	return invalidPassword(d.realm.ValidatePassword(ctx, plain, password.Attributes{Username: username, Email: email}))
 }
 
-// SetPassword gives the user a new password and ends its sessions. It
-// returns ErrNoUser, *WeakPasswordError, ErrBusy or ErrUnavailable.
+// SetPassword gives the user a new password, without the white space around
+// it, and ends its sessions. It returns ErrNoUser, *InvalidFieldError,
+// *WeakPasswordError, ErrBusy, ErrUnavailable or *SessionsRemainError.
 func (d *Directory) SetPassword(ctx context.Context, name, plain string) error {
-	return d.realm.SetPassword(d.acting(ctx), name, plain)
+	return invalidPassword(d.realm.SetPassword(d.acting(ctx), name, plain))
 }
 
 // SetActive lets a user in, or shuts it out and ends its sessions. It
-// returns ErrNoUser, ErrLastSuperuser or ErrUnavailable.
+// returns ErrNoUser, ErrLastSuperuser, ErrUnavailable or *SessionsRemainError.
 func (d *Directory) SetActive(ctx context.Context, name string, active bool) error {
 	return d.realm.SetActive(d.acting(ctx), name, active)
 }
 
 // DeleteUser removes a user and its sessions. It returns ErrNoUser,
 // ErrLastSuperuser, ErrUserInUse when tables that are not ours refer to the
-// user, or ErrUnavailable.
+// user, ErrUnavailable or *SessionsRemainError.
 func (d *Directory) DeleteUser(ctx context.Context, name string) error {
 	return d.realm.DeleteUser(d.acting(ctx), name)
 }
@@ -285,7 +303,8 @@ func (d *Directory) RevokeSession(ctx context.Context, idPrefix string) error {
 }
 
 // RevokeSessions ends every session of the user and says how many there
-// were; ErrNoUser if there is no such user.
+// were, with an error how many it had ended by then; ErrNoUser if there is no
+// such user.
 func (d *Directory) RevokeSessions(ctx context.Context, name string) (int, error) {
 	return d.realm.RevokeAll(d.acting(ctx), name)
 }

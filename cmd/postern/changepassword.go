@@ -63,10 +63,11 @@ func (p *program) askAndSetPassword(ctx context.Context, d *postern.Directory, n
 			return err
 		}
 		err = d.SetPassword(ctx, name, plain)
-		if !isWeak(err) {
+		if !isWeak(err) && !isInvalid(err, "password") {
 			return err
 		}
 		printWeak(t, err)
+		refused(t, err)
 		if try == passwordTries {
 			return fmt.Errorf("the password is as it was: %d attempts were refused", passwordTries)
 		}
@@ -80,6 +81,13 @@ func about(name string, err error) error {
 		if errors.Is(err, known) {
 			err = known
 		}
+	}
+	remain, ok := errors.AsType[*postern.SessionsRemainError](err)
+	switch {
+	case ok && remain.Deleted:
+		return fmt.Errorf("user %q: %w; they are no longer valid and will expire there", name, remain)
+	case ok:
+		return fmt.Errorf("user %q: %w; when it can be reached, run \"postern sessions revoke-all %s\", above all before the user is activated again", name, remain, printable(name))
 	}
 	return fmt.Errorf("user %q: %w", name, err)
 }

@@ -154,6 +154,9 @@ func (s *superuser) reconsider(ctx context.Context, err error) error {
 			s.wanted.Password = ""
 		}
 		return err
+	case isInvalid(err, "password"):
+		refused(t, err)
+		s.wanted.Password = ""
 	case errors.Is(err, postern.ErrUsernameTaken) && s.askedName:
 		fmt.Fprintln(t.out, "Error: That username is already taken.")
 		s.wanted.Username = ""
@@ -259,6 +262,12 @@ func (s *superuser) create(ctx context.Context) (_ *postern.User, err error) {
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
 	return d.CreateUser(ctx, s.wanted)
+}
+
+// isInvalid reports whether that field was refused.
+func isInvalid(err error, field string) bool {
+	var invalid *postern.InvalidFieldError
+	return errors.As(err, &invalid) && invalid.Field == field
 }
 
 func isWeak(err error) bool {

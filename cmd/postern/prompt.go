@@ -121,6 +121,9 @@ func (t terminal) askNewPassword(ctx context.Context) (string, error) {
 		case strings.TrimSpace(first) == "":
 			fmt.Fprintln(t.out, "Error: Blank passwords aren't allowed.")
 		default:
+			if strings.TrimSpace(first) != first {
+				fmt.Fprintln(t.out, "The spaces around the password are left out, here and at every login.")
+			}
 			return first, nil
 		}
 	}

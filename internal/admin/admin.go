@@ -92,6 +92,10 @@ type visit struct {
 	form     url.Values // of a POST
 	id       int64      // from the path
 	section  string     // of the route
+	// throttled: the password was tried too often.
+	throttled bool
+	// denied: the refusal of this request is noted.
+	denied bool
 }
 
 // The ways out of a handler that are no page of its own.
@@ -156,6 +160,9 @@ func (a *Admin) serve(v *visit, path string) error {
 	}
 	// Who is not staff learns nothing of which pages there are.
 	if v.known == nil || !v.known.IsStaff {
+		if v.known != nil {
+			a.denied(v)
+		}
 		redirect(x, Root+"login/?next="+url.QueryEscape(returnPath(v.Request)))
 		return nil
 	}
@@ -274,8 +281,54 @@ type refusal struct {
 
 func (r *refusal) Error() string { return r.text }
 
+// unfinished says what was done of several things, and what was not.
+type unfinished struct {
+	text string // in the viewer's language
+	err  error
+}
+
+func (u *unfinished) Error() string { return u.err.Error() }
+func (u *unfinished) Unwrap() error { return u.err }
+
+// remaining says what it means that sessions could not be removed.
+func remaining(e *auth.SessionsRemain) string {
+	if e.Deleted {
+		return "The user is deleted. The user's sessions could not be removed from their store. They are no longer valid and will expire there."
+	}
+	return "The change is saved. The user's sessions could not be removed from their store. They are not valid now, but would be again if a user who was deactivated were activated before they expire. When the store can be reached, end the user's sessions again."
+}
+
+// isDenied reports whether somebody was refused for want of a permission.
+func isDenied(err error) bool {
+	for _, denied := range []error{errForbidden, auth.ErrNotAllowed, auth.ErrSuperuser, auth.ErrRights} {
+		if errors.Is(err, denied) {
+			return true
+		}
+	}
+	return false
+}
+
+// denied notes once that the viewer was refused the request.
+func (a *Admin) denied(v *visit) {
+	if v.denied {
+		return
+	}
+	v.denied = true
+	what := auth.Refused{Page: v.Route}
+	switch v.section {
+	case "users":
+		what.UserID = v.id
+	case "groups":
+		what.Group = v.id
+	}
+	a.Realm.RecordRefusal(a.actor(v), what)
+}
+
 // fail shows an error to a person.
 func (a *Admin) fail(v *visit, err error) {
+	if isDenied(err) {
+		a.denied(v)
+	}
 	status, title, text := a.describe(v, err)
 	if err := a.message(v, status, title, text); err != nil {
 		v.Log().LogAttrs(v.Request.Context(), slog.LevelError, "page not rendered", slog.Any("error", err))
@@ -284,9 +337,19 @@ func (a *Admin) fail(v *visit, err error) {
 }
 
 func (a *Admin) describe(v *visit, err error) (status int, title, text string) {
-	var refused *refusal
+	var (
+		refused *refusal
+		partly  *unfinished
+		remain  *auth.SessionsRemain
+	)
 	_, csrf := guard.IsCSRFError(err)
 	switch {
+	case errors.As(err, &partly):
+		v.Log().LogAttrs(v.Request.Context(), slog.LevelError, "not everything was done", slog.Any("error", err))
+		return http.StatusServiceUnavailable, "Not everything was done", partly.text
+	case errors.As(err, &remain):
+		v.Log().LogAttrs(v.Request.Context(), slog.LevelError, "sessions not removed", slog.Any("error", err))
+		return http.StatusServiceUnavailable, "Saved, but sessions remain", remaining(remain)
 	case errors.As(err, &refused):
 		return refused.status, "This can't be read", refused.text
 	case csrf:
@@ -300,10 +363,17 @@ func (a *Admin) describe(v *visit, err error) (status int, title, text string) {
 		return http.StatusNotFound, "There is no such page", "What you look for is not here, or no longer."
 	case errors.Is(err, auth.ErrBadPlace):
 		return http.StatusNotFound, "There is no such page", "The link to this part of the list is broken. Begin at the first page."
-	case errors.Is(err, password.ErrBusy), errors.Is(err, auth.ErrUnavailable), v.Request.Context().Err() != nil:
+	case errors.Is(err, password.ErrBusy):
+		v.retryAfter(time.Second)
+		return http.StatusServiceUnavailable, "Try again in a moment", "Too many passwords are being checked. Nothing was changed."
+	case errors.Is(err, auth.ErrUnavailable), v.Request.Context().Err() != nil:
 		v.Log().LogAttrs(v.Request.Context(), slog.LevelError, "page unavailable", slog.Any("error", err))
-		v.Header()["Retry-After"] = []string{"1"}
-		return http.StatusServiceUnavailable, "Try again in a moment", "The server is too busy, or its database can't be reached. Nothing was changed."
+		v.retryAfter(time.Second)
+		if v.Request.Method == http.MethodPost {
+			// A commit whose answer is lost may have been made.
+			return http.StatusServiceUnavailable, "Try again in a moment", "The server is too busy, or its database can't be reached. Check whether the change was made before you try again."
+		}
+		return http.StatusServiceUnavailable, "Try again in a moment", "The server is too busy, or its database can't be reached."
 	}
 	v.Log().LogAttrs(v.Request.Context(), slog.LevelError, "unexpected error", slog.Any("error", err))
 	return http.StatusInternalServerError, "Something went wrong", "The error is in the server's log, under the id of this request."
@@ -376,7 +446,7 @@ func (a *Admin) show(v *visit, status int, name, title string, data any) error {
 		Title: v.language.Text(title), CSRFToken: token, Path: v.Request.URL.Path,
 		Content: &view{Section: v.section, Links: v.links(), API: a.API, Data: data},
 	}
-	if done := notices[v.Request.URL.Query().Get("done")]; done != "" && status == http.StatusOK {
+	if done := notices[v.query().Get("done")]; done != "" && status == http.StatusOK {
 		p.Notice = v.language.Text(done)
 	}
 	if v.known != nil {

@@ -53,6 +53,8 @@ var actTexts = map[auth.Act]string{
 	auth.ActUserActivated: "User activated", auth.ActUserDeactivated: "User deactivated", auth.ActUserDeleted: "User deleted",
 	auth.ActSessionEnded: "Session ended", auth.ActSessionsEnded: "All sessions ended", auth.ActGroupCreated: "Group added",
 	auth.ActGroupChanged: "Group changed", auth.ActGroupDeleted: "Group deleted", auth.ActExported: "Audit log exported",
+	auth.ActReauthenticated: "Own password confirmed", auth.ActReauthenticationFailed: "Own password wrong",
+	auth.ActPermissionDenied: "Permission denied",
 }
 
 // acts are all acts, to choose from.
@@ -73,7 +75,7 @@ func (a *Admin) actor(v *visit) context.Context {
 }
 
 func (a *Admin) audit(v *visit) error {
-	return a.showAudit(v, http.StatusOK, v.Request.URL.Query(), nil)
+	return a.showAudit(v, http.StatusOK, v.query(), nil)
 }
 
 func (a *Admin) showAudit(v *visit, status int, query url.Values, wrong *field) error {
@@ -117,7 +119,7 @@ func readAuditFilter(q url.Values) (f auth.AuditFilter, problem string) {
 		if err != nil {
 			return f, "This is not an address. Write one such as 192.0.2.7 or 2001:db8::7."
 		}
-		f.Address = address
+		f.Address = address.Unmap().WithZone("") // as it is stored
 	}
 	return f, ""
 }
@@ -132,7 +134,7 @@ const (
 // exportAudit sends the entries that the filters select as a file of
 // comma-separated values, newest first.
 func (a *Admin) exportAudit(v *visit) error {
-	filter, problem := readAuditFilter(v.form)
+	filter, problem := readAuditFilter(onlyText(v.form))
 	wrong, err := a.confirm(v)
 	if err != nil {
 		return err
@@ -142,7 +144,7 @@ func (a *Admin) exportAudit(v *visit) error {
 		for _, secret := range []string{"your_password", "csrfmiddlewaretoken"} {
 			query.Del(secret)
 		}
-		return a.showAudit(v, http.StatusUnprocessableEntity, query, wrong)
+		return a.showAudit(v, v.refusedStatus(), query, wrong)
 	}
 	ctx := a.actor(v)
 	filter.Limit = exportPage

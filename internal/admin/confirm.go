@@ -2,9 +2,11 @@ package admin
 
 import (
 	"errors"
+	"net/http"
 	"time"
 
 	"github.com/postern-auth/postern/internal/auth"
+	"github.com/postern-auth/postern/internal/password"
 )
 
 // Acts that are hard to undo, or that hand out rights, ask for the password
@@ -49,23 +51,52 @@ func (a *Admin) confirm(v *visit) (*field, error) {
 		f.Errors = []string{"Give your own password to do this."}
 		return f, nil
 	}
-	if len(plain) > maxPassword {
-		f.Errors = []string{"This is not your password."}
-		return f, nil
-	}
-	if wait := a.throttleLogin(v, v.known.Username); wait > 0 {
-		v.retryAfter(wait)
-		f.Errors = []string{"There were too many attempts. Wait a little, then try again."}
-		return f, nil
-	}
-	err := v.steward.Confirm(v.Request.Context(), v.Address, plain)
-	if errors.Is(err, auth.ErrInvalidCredentials) {
-		f.Errors = []string{"This is not your password."}
-		return f, nil
-	}
+	problem, err := a.reauthenticate(v, plain)
 	if err != nil {
 		return nil, err
 	}
+	if problem != "" {
+		f.Errors = []string{problem}
+		return f, nil
+	}
 	v.SetPageCookie(confirmedCookie, a.Sign(v.known.SessionID.String()), Root, confirmedFor)
 	return nil, nil
+}
+
+// reauthenticate verifies the viewer's own password under the throttles of a
+// login, and gives this browser the session's new key. It returns what is wrong
+// with the password, "" when it is right.
+func (a *Admin) reauthenticate(v *visit, plain string) (problem string, err error) {
+	if wait := a.throttleLogin(v, v.known.Username); wait > 0 {
+		v.retryAfter(wait)
+		v.throttled = true
+		return "There were too many attempts. Wait a little, then try again.", nil
+	}
+	const wrong = "This is not your password."
+	ctx := a.actor(v)
+	if len(plain) > password.MaxBytes {
+		v.steward.ReauthenticationFailed(ctx)
+		return wrong, nil
+	}
+	visit := auth.Visit{Address: v.Address, UserAgent: v.Request.UserAgent()}
+	known, key, err := v.steward.Reauthenticate(ctx, visit, v.known, plain)
+	if errors.Is(err, auth.ErrInvalidCredentials) {
+		return wrong, nil
+	}
+	if err != nil {
+		return "", err
+	}
+	v.known, v.key = known, key
+	delete(v.Header(), "Set-Cookie") // of the key that was renewed
+	v.SetCSRFCookie(known.CSRFSecret)
+	v.SetSessionCookie(key, known.CookieAge(a.Realm.Policy(), a.Now()))
+	return "", nil
+}
+
+// refusedStatus is the status of a form that has to be corrected.
+func (v *visit) refusedStatus() int {
+	if v.throttled {
+		return http.StatusTooManyRequests
+	}
+	return http.StatusUnprocessableEntity
 }

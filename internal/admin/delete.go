@@ -60,10 +60,10 @@ func (a *Admin) remove(v *visit, d *deletion, title, list string, act func() err
 		return err
 	}
 	if d.Confirm != nil {
-		return a.show(v, http.StatusUnprocessableEntity, "delete", title, d)
+		return a.show(v, v.refusedStatus(), "delete", title, d)
 	}
 	err = act()
-	if d.Problem = ruleBroken(err); d.Problem != "" {
+	if d.Problem = a.ruleBroken(v, err); d.Problem != "" {
 		return a.show(v, http.StatusConflict, "delete", title, d)
 	}
 	if err != nil {
@@ -108,13 +108,16 @@ func (a *Admin) deleteUsers(v *visit, list string, ids []int64) error {
 	}
 	for _, id := range ids {
 		card, err := v.steward.User(v.Request.Context(), id)
-		if errors.Is(err, auth.ErrNoUser) {
+		if errors.Is(err, auth.ErrNoUser) && v.form.Get("sure") == "yes" {
 			continue // somebody else was quicker
+		}
+		if errors.Is(err, auth.ErrNoUser) {
+			return a.showUsers(v, http.StatusUnprocessableEntity, notOffered)
 		}
 		if err == nil {
 			err = v.steward.MayDelete(&card.User)
 		}
-		if problem := ruleBroken(err); problem != "" {
+		if problem := a.ruleBroken(v, err); problem != "" {
 			return a.showUsers(v, http.StatusConflict, problem)
 		}
 		if err != nil {
@@ -146,25 +149,42 @@ func (a *Admin) removeAll(v *visit, d *deletion, title string, act func(int64) e
 		return err
 	}
 	if d.Confirm != nil {
-		return a.show(v, http.StatusUnprocessableEntity, "delete", title, d)
+		return a.show(v, v.refusedStatus(), "delete", title, d)
 	}
-	for _, id := range d.IDs {
+	var remain error // of the sessions
+	for done, id := range d.IDs {
 		err := act(id)
-		if d.Problem = ruleBroken(err); d.Problem != "" {
+		if _, ok := errors.AsType[*auth.SessionsRemain](err); ok {
+			remain, err = err, nil
+		}
+		if problem := a.ruleBroken(v, err); problem != "" {
+			d.Problem = v.language.Text(problem)
+			if done > 0 {
+				d.Problem = v.language.Text("%d of %d are deleted.", done, len(d.IDs)) + " " + d.Problem
+			}
 			return a.show(v, http.StatusConflict, "delete", title, d)
+		}
+		if err != nil && done > 0 {
+			return &unfinished{v.language.Text("%d of %d are deleted, and the others perhaps not. Look at the list before you try again.", done, len(d.IDs)), err}
 		}
 		if err != nil {
 			return err
 		}
+	}
+	if remain != nil {
+		return remain
 	}
 	return v.done(d.Back, "deleted-all")
 }
 
 // bulkGroups deletes the groups that were ticked.
 func (a *Admin) bulkGroups(v *visit) error {
-	query := v.Request.URL.Query()
+	query := v.query()
 	list := Root + "auth/group/" + with(query, "place", query.Get("place"))
-	ids := v.ids("group")
+	ids, ok := v.ids("group")
+	if !ok {
+		return a.showGroups(v, http.StatusUnprocessableEntity, notOffered)
+	}
 	if len(ids) == 0 || v.form.Get("action") != "delete" {
 		return v.done(list, "nothing")
 	}
@@ -177,8 +197,11 @@ func (a *Admin) bulkGroups(v *visit) error {
 	d := &deletion{IDs: ids, Choice: "group", What: withGroup, Back: list}
 	for _, id := range ids {
 		group, err := v.steward.Group(v.Request.Context(), id)
-		if errors.Is(err, auth.ErrNoGroup) {
+		if errors.Is(err, auth.ErrNoGroup) && v.form.Get("sure") == "yes" {
 			continue // somebody else was quicker
+		}
+		if errors.Is(err, auth.ErrNoGroup) {
+			return a.showGroups(v, http.StatusUnprocessableEntity, notOffered)
 		}
 		if err != nil {
 			return err

@@ -1,9 +1,11 @@
 package admin
 
 import (
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // field is an input of a form. Label, Help and Errors are in English; the
@@ -67,16 +69,49 @@ func (f fields) value(name string) string {
 }
 
 // ids are the numbers of a form's field that may come several times, sorted
-// and each once; what is no number is left out.
-func (v *visit) ids(name string) []int64 {
-	var ids []int64
+// and each once. ok is false if anything else was sent, which no page of ours does.
+func (v *visit) ids(name string) (ids []int64, ok bool) {
+	ok = true
 	for _, sent := range v.form[name] {
-		if id, err := strconv.ParseInt(sent, 10, 64); err == nil && id > 0 {
-			ids = append(ids, id)
+		id, err := strconv.ParseInt(sent, 10, 64)
+		if err != nil || id <= 0 {
+			ok = false
+			continue
 		}
+		ids = append(ids, id)
 	}
 	slices.Sort(ids)
-	return slices.Compact(ids)
+	return slices.Compact(ids), ok
+}
+
+// notOffered is what Django says of a choice that there is not, or no longer.
+const notOffered = "Select a valid choice. That choice is not one of the available choices."
+
+// notText says why a value that was sent can't be kept, "" if it can:
+// PostgreSQL holds no NUL, and neither database should hold invalid UTF-8.
+func notText(sent string) string {
+	switch {
+	case strings.ContainsRune(sent, 0):
+		return "Null characters are not allowed."
+	case !utf8.ValidString(sent):
+		return "This is not valid UTF-8."
+	}
+	return ""
+}
+
+// query is the query of the request. What is no text finds nothing: a
+// replacement character is put in its place.
+func (v *visit) query() url.Values { return onlyText(v.Request.URL.Query()) }
+
+func onlyText(query url.Values) url.Values {
+	for _, values := range query {
+		for i, value := range values {
+			if notText(value) != "" {
+				values[i] = strings.ReplaceAll(strings.ToValidUTF8(value, "\uFFFD"), "\x00", "\uFFFD")
+			}
+		}
+	}
+	return query
 }
 
 // line is a field of one line, without the spaces around it.

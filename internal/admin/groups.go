@@ -25,7 +25,7 @@ func groupPath(id int64) string {
 func (a *Admin) groups(v *visit) error { return a.showGroups(v, http.StatusOK, "") }
 
 func (a *Admin) showGroups(v *visit, status int, problem string) error {
-	query := v.Request.URL.Query()
+	query := v.query()
 	page, err := v.steward.Groups(v.Request.Context(), auth.GroupList{Search: query.Get("q"), Place: query.Get("place"), Limit: pageLength})
 	if err != nil {
 		return err
@@ -50,15 +50,20 @@ type groupForm struct {
 	Problem                       string
 	CanEdit, CanRights, CanDelete bool
 	CanAdd, CanHistory            bool
+	NotOffered                    bool // a permission that was sent is none
 }
 
 // Choices are the permissions of the form.
 func (f *groupForm) Choices() tickList {
-	return tickList{Name: "permissions", List: f.Permissions, Disabled: !f.CanRights}
+	shown := tickList{Name: "permissions", List: f.Permissions, Disabled: !f.CanRights}
+	if f.NotOffered {
+		shown.Errors = []string{notOffered}
+	}
+	return shown
 }
 
 // Wrong reports whether what was sent has to be corrected.
-func (f *groupForm) Wrong() bool { return f.Fields.Wrong() || f.Confirm.wrong() }
+func (f *groupForm) Wrong() bool { return f.Fields.Wrong() || f.Confirm.wrong() || f.NotOffered }
 
 func (a *Admin) groupForm(v *visit) (*groupForm, string, error) {
 	s := v.steward
@@ -106,20 +111,27 @@ func (a *Admin) saveGroup(v *visit) error {
 	a.checkFields(f.Fields)
 	var permissions *[]int64
 	if f.CanRights {
-		ids := v.ids("permissions")
-		permissions = &ids
+		ids, ok := v.ids("permissions")
+		permissions, f.NotOffered = &ids, !ok || !offered(f.Permissions, ids)
 		tick(f.Permissions, ids)
-		if f.Confirm, err = a.confirm(v); err != nil {
-			return err
+		if !f.Wrong() {
+			if f.Confirm, err = a.confirm(v); err != nil {
+				return err
+			}
 		}
+	} else if v.sentAny("permissions") {
+		a.denied(v) // no page of ours lets them be sent; they count for nothing
 	}
-	if f.Fields.Wrong() || f.Confirm != nil {
-		return a.show(v, http.StatusUnprocessableEntity, "group", title, f)
+	if f.Wrong() {
+		return a.show(v, v.refusedStatus(), "group", title, f)
 	}
 	id, err := v.steward.SaveGroup(a.actor(v), v.id, f.Fields.value("name"), permissions)
 	if errors.Is(err, auth.ErrGroupNameTaken) {
 		f.Fields.blame("name", "A group with that name already exists.")
-	} else if f.Problem = ruleBroken(err); err != nil && f.Problem == "" {
+	} else if errors.Is(err, auth.ErrNoPermission) {
+		f.NotOffered = true // it was deleted since the form was read
+		return a.show(v, http.StatusUnprocessableEntity, "group", title, f)
+	} else if f.Problem = a.ruleBroken(v, err); err != nil && f.Problem == "" {
 		return err
 	}
 	if err != nil {

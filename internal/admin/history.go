@@ -35,7 +35,7 @@ func (a *Admin) groupHistory(v *visit) error {
 }
 
 func (a *Admin) showHistory(v *visit, h *history, f auth.AuditFilter) error {
-	query := v.Request.URL.Query()
+	query := v.query()
 	f.Before, _ = strconv.ParseInt(query.Get("before"), 10, 64) // what is no number begins at the newest
 	f.Limit = pageLength + 1
 	entries, err := v.steward.Audit(v.Request.Context(), f)

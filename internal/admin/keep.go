@@ -24,7 +24,7 @@ func keep(query url.Values) kept {
 
 // kept is what the request keeps; whatever was sent is a query afterwards.
 func (v *visit) kept() kept {
-	query, err := url.ParseQuery(v.Request.URL.Query().Get(keptName))
+	query, err := url.ParseQuery(v.query().Get(keptName))
 	if err != nil {
 		return ""
 	}

@@ -14,10 +14,6 @@ import (
 	"github.com/postern-auth/postern/internal/password"
 )
 
-// maxPassword is the longest password, in bytes: what is longer is refused
-// before any hashing.
-const maxPassword = 4096
-
 // loginForm is what the login page shows.
 type loginForm struct {
 	Username, Next string
@@ -53,7 +49,12 @@ const wrongLogin = "Please enter the correct username and password for a staff a
 func (a *Admin) login(v *visit) error {
 	form := &loginForm{Username: v.form.Get("username"), Next: pages.LocalPath(v.form.Get("next"))}
 	plain := v.form.Get("password")
-	if form.Username == "" || plain == "" || len(plain) > maxPassword {
+	for _, sent := range []string{form.Username, plain} {
+		if problem := notText(sent); problem != "" {
+			return a.refuseLogin(v, http.StatusOK, form, problem)
+		}
+	}
+	if form.Username == "" || plain == "" || len(plain) > password.MaxBytes {
 		return a.refuseLogin(v, http.StatusOK, form, wrongLogin)
 	}
 	if wait := a.throttleLogin(v, form.Username); wait > 0 {
@@ -61,7 +62,7 @@ func (a *Admin) login(v *visit) error {
 		return a.refuseLogin(v, http.StatusTooManyRequests, form, "There were too many attempts. Wait a little, then try again.")
 	}
 	opened, err := a.Realm.Login(a.actor(v), form.Username, plain, auth.Visit{
-		Address: v.Address, UserAgent: v.Request.UserAgent(), Current: v.sessionID(), StaffOnly: true,
+		Address: v.Address, UserAgent: v.Request.UserAgent(), Current: v.sessionID(), StaffOnly: true, AsTyped: true,
 	})
 	switch {
 	case errors.Is(err, auth.ErrInvalidCredentials):

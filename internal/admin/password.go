@@ -16,6 +16,8 @@ func (a *Admin) checkFields(f fields) {
 		switch {
 		case one.Disabled:
 			continue
+		case notText(one.Value) != "":
+			one.Errors = append(one.Errors, notText(one.Value))
 		case one.Required && one.Value == "" && one.Type != "password":
 			one.Errors = append(one.Errors, "This field is required.")
 		case one.MaxLength > 0 && utf8.RuneCountInString(one.Value) > one.MaxLength:
@@ -35,16 +37,21 @@ func problems(problem string) []string {
 	return []string{problem}
 }
 
-// readNewPassword reads the two fields of a new password and blames what is
-// wrong. Passwords never go back into a page.
+// readNewPassword reads the two fields of a new password, without the white
+// space around it, and blames what is wrong. Passwords never go back into a page.
 func (a *Admin) readNewPassword(v *visit, f fields, required bool) string {
-	plain := v.form.Get("password1")
+	typed := v.form.Get("password1")
+	plain := password.Trim(typed)
 	switch {
-	case plain == "" && required:
+	case typed == "" && required:
 		f.blame("password1", "This field is required.")
-	case len(plain) > maxPassword:
+	case typed != "" && plain == "":
+		f.blame("password1", "This field may not be blank.")
+	case len(plain) > password.MaxBytes:
 		f.blame("password1", "This is too long.")
-	case plain != v.form.Get("password2"):
+	case notText(plain) != "":
+		f.blame("password1", notText(plain))
+	case plain != password.Trim(v.form.Get("password2")):
 		f.blame("password2", "The two passwords are not the same.")
 	}
 	return plain
@@ -101,7 +108,7 @@ func (a *Admin) setPassword(v *visit) error {
 		}
 	}
 	if f.Fields.Wrong() || f.Confirm != nil {
-		return a.show(v, http.StatusUnprocessableEntity, "password", "Set a password", f)
+		return a.show(v, v.refusedStatus(), "password", "Set a password", f)
 	}
 	err = v.steward.SetPassword(a.actor(v), v.Address, v.id, plain)
 	var weak *password.Weak
@@ -109,7 +116,7 @@ func (a *Admin) setPassword(v *visit) error {
 		f.Fields.blame("password1", weak.Messages...)
 		return a.show(v, http.StatusUnprocessableEntity, "password", "Set a password", f)
 	}
-	if f.Problem = ruleBroken(err); f.Problem != "" {
+	if f.Problem = a.ruleBroken(v, err); f.Problem != "" {
 		return a.show(v, http.StatusConflict, "password", "Set a password", f)
 	}
 	if err != nil {
@@ -134,23 +141,19 @@ func (a *Admin) ownPasswordPage(v *visit) error {
 // browser gets a new one.
 func (a *Admin) ownPassword(v *visit) error {
 	f := ownPasswordFields()
-	old := v.form.Get("old_password")
 	plain := a.readNewPassword(v, f, true)
-	if wait := a.throttleLogin(v, v.known.Username); wait > 0 {
-		v.retryAfter(wait)
-		f.blame("old_password", "There were too many attempts. Wait a little, then try again.")
-	} else if old == "" || len(old) > maxPassword {
-		f.blame("old_password", "This is not your password.")
-	}
-	ctx := a.actor(v)
-	if !f.Wrong() {
-		err := v.steward.Confirm(ctx, v.Address, old)
-		if errors.Is(err, auth.ErrInvalidCredentials) {
-			f.blame("old_password", "This is not your password.")
-		} else if err != nil {
+	if old := v.form.Get("old_password"); old == "" {
+		f.blame("old_password", "This field is required.")
+	} else if !f.Wrong() {
+		problem, err := a.reauthenticate(v, old)
+		if err != nil {
 			return err
 		}
+		if problem != "" {
+			f.blame("old_password", problem)
+		}
 	}
+	ctx := a.actor(v)
 	var weak *password.Weak
 	if !f.Wrong() {
 		err := v.steward.ChangeOwnPassword(ctx, plain)
@@ -161,7 +164,7 @@ func (a *Admin) ownPassword(v *visit) error {
 		}
 	}
 	if f.Wrong() {
-		return a.show(v, http.StatusUnprocessableEntity, "own_password", "Change your password", f)
+		return a.show(v, v.refusedStatus(), "own_password", "Change your password", f)
 	}
 	opened, err := a.Realm.Login(ctx, v.known.Username, plain, auth.Visit{Address: v.Address, UserAgent: v.Request.UserAgent(), StaffOnly: true})
 	if err != nil {

@@ -29,7 +29,7 @@ func (a *Admin) sessions(v *visit) error { return a.showSessions(v, http.StatusO
 
 func (a *Admin) showSessions(v *visit, status int, problem string) error {
 	ctx := v.Request.Context()
-	query := v.Request.URL.Query()
+	query := v.query()
 	shown := &sessionList{Query: query, First: with(query, "place", ""), CanEnd: v.steward.Can("sessions.delete_session"), Problem: problem}
 	list := auth.SessionList{Place: query.Get("place"), ByLastSeen: query.Get("sort") == "last_seen", Limit: pageLength}
 	possible := true
@@ -49,7 +49,7 @@ func (a *Admin) showSessions(v *visit, status int, problem string) error {
 			shown.Problem = "This is not an address. Write one such as 192.0.2.7 or 2001:db8::7."
 			possible = false
 		}
-		list.Address = address
+		list.Address = address.Unmap().WithZone("") // as it is stored
 	}
 	shown.Self, shown.CanUser = Root+"sessions/session/"+with(query, "place", query.Get("place")), v.steward.Can("auth.view_user")
 	switch count, err := v.steward.CountSessions(ctx); {
@@ -91,8 +91,12 @@ func (a *Admin) fillSessions(v *visit, list auth.SessionList, shown *sessionList
 // endSessions ends the sessions that were ticked, or the one of the button
 // that was pressed.
 func (a *Admin) endSessions(v *visit) error {
-	err := a.end(v, v.form["session"])
-	if problem := ruleBroken(err); problem != "" {
+	ids, ok := v.sessionIDs()
+	if !ok {
+		return a.showSessions(v, http.StatusUnprocessableEntity, notOffered)
+	}
+	err := a.end(v, ids)
+	if problem := a.ruleBroken(v, err); problem != "" {
 		return a.showSessions(v, http.StatusConflict, problem)
 	}
 	if err != nil {
@@ -102,40 +106,55 @@ func (a *Admin) endSessions(v *visit) error {
 	if back == "" {
 		back = Root + "sessions/session/"
 	}
+	if len(ids) == 0 {
+		return v.done(back, "nothing")
+	}
 	return v.done(back, "ended")
 }
 
-func (a *Admin) end(v *visit, sent []string) error {
-	if len(sent) > auth.MaxBulk {
-		return auth.ErrTooMany
-	}
-	ctx := a.actor(v)
-	for _, text := range sent {
+// sessionIDs are the sessions that the form names; ok is false if it names
+// something else.
+func (v *visit) sessionIDs() (ids []auth.SessionID, ok bool) {
+	for _, sent := range v.form["session"] {
 		var id auth.SessionID
-		decoded, err := hex.DecodeString(text)
+		decoded, err := hex.DecodeString(sent)
 		if err != nil || copy(id[:], decoded) != len(id) || len(decoded) != len(id) {
-			return &refusal{http.StatusBadRequest, "This is not a session."}
+			return nil, false
 		}
-		if _, err := v.steward.EndSession(ctx, id); err != nil {
-			return err
-		}
+		ids = append(ids, id)
 	}
-	return nil
+	return ids, true
+}
+
+func (a *Admin) end(v *visit, ids []auth.SessionID) error {
+	n, err := v.steward.EndSessions(a.actor(v), ids)
+	if n > 0 && err != nil {
+		return &unfinished{v.language.Text("%d of %d sessions have ended, and the others perhaps not. End them again in a moment.", n, len(ids)), err}
+	}
+	return err
 }
 
 // endUserSessions ends one session of a user, or all of them.
 func (a *Admin) endUserSessions(v *visit) error {
 	var err error
-	if v.form.Get("action") == "all" {
+	ids, ok := v.sessionIDs()
+	did := "ended"
+	switch {
+	case !ok:
+		return &refusal{http.StatusUnprocessableEntity, notOffered}
+	case v.form.Get("action") == "all":
 		_, err = v.steward.EndSessionsOf(a.actor(v), []int64{v.id})
-	} else {
-		err = a.end(v, v.form["session"])
+		err = v.endingFailed(err)
+	case len(ids) == 0:
+		did = "nothing"
+	default:
+		err = a.end(v, ids)
 	}
-	if problem := ruleBroken(err); problem != "" {
+	if problem := a.ruleBroken(v, err); problem != "" {
 		return a.message(v, http.StatusConflict, "You may not do this", problem)
 	}
 	if err != nil {
 		return err
 	}
-	return v.done(userPath(v.id, "change")+v.kept().Query(), "ended")
+	return v.done(userPath(v.id, "change")+v.kept().Query(), did)
 }

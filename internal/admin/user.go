@@ -25,6 +25,7 @@ type userForm struct {
 	Permissions []choice
 	Confirm     *field // nil: need not be given
 	Problem     string
+	NotOffered  map[string]bool // "groups", "permissions": an id that was sent is none of them
 
 	Own                                     bool
 	CanEdit, CanState, CanRights            bool
@@ -115,6 +116,17 @@ type tickList struct {
 	Name     string
 	List     []choice
 	Disabled bool
+	Errors   []string
+}
+
+// offered reports whether all ids are of the choices.
+func offered(choices []choice, ids []int64) bool {
+	for _, id := range ids {
+		if !slices.ContainsFunc(choices, func(c choice) bool { return c.ID == id }) {
+			return false
+		}
+	}
+	return true
 }
 
 // Choices are the groups or the permissions of the form.
@@ -123,16 +135,22 @@ func (f *userForm) Choices(name string) tickList {
 	if name == "groups" {
 		list = f.Groups
 	}
-	return tickList{Name: name, List: list, Disabled: !f.CanRights}
+	shown := tickList{Name: name, List: list, Disabled: !f.CanRights}
+	if f.NotOffered[name] {
+		shown.Errors = []string{notOffered}
+	}
+	return shown
 }
 
-// HasPermissions reports whether any permission is ticked.
+// HasPermissions reports whether any permission is ticked, or wrong.
 func (f *userForm) HasPermissions() bool {
-	return slices.ContainsFunc(f.Permissions, func(c choice) bool { return c.Checked })
+	return f.NotOffered["permissions"] || slices.ContainsFunc(f.Permissions, func(c choice) bool { return c.Checked })
 }
 
 // Wrong reports whether what was sent has to be corrected.
-func (f *userForm) Wrong() bool { return f.Fields.Wrong() || f.Confirm.wrong() }
+func (f *userForm) Wrong() bool {
+	return f.Fields.Wrong() || f.Confirm.wrong() || len(f.NotOffered) > 0
+}
 
 func groupIDs(groups []auth.Group) []int64 {
 	ids := make([]int64, 0, len(groups))
@@ -240,18 +258,25 @@ func (a *Admin) changeUser(v *visit) error {
 	}
 	edit := f.read(v)
 	a.checkFields(f.Fields)
-	if edit.rights() {
+	if !f.CanRights && !v.steward.IsSuperuser() && v.sentAny("is_staff", "is_superuser", "groups", "permissions") {
+		a.denied(v) // no page of ours lets them be sent; they count for nothing
+	}
+	if edit.rights() && !f.Wrong() {
 		if f.Confirm, err = a.confirm(v); err != nil {
 			return err
 		}
 	}
-	if f.Fields.Wrong() || f.Confirm != nil && len(f.Confirm.Errors) > 0 {
-		return a.show(v, http.StatusUnprocessableEntity, "user", f.Card.Username, f)
+	if f.Wrong() {
+		return a.show(v, v.refusedStatus(), "user", f.Card.Username, f)
 	}
 	err = v.steward.EditUser(a.actor(v), v.id, edit.UserEdit)
 	if errors.Is(err, auth.ErrUsernameTaken) {
 		f.Fields.blame("username", "A user with that username already exists.")
-	} else if f.Problem = ruleBroken(err); err != nil && f.Problem == "" {
+	} else if errors.Is(err, auth.ErrNoGroup) || errors.Is(err, auth.ErrNoPermission) {
+		// It was deleted since the form was read.
+		f.Problem = notOffered
+		return a.show(v, http.StatusUnprocessableEntity, "user", f.Card.Username, f)
+	} else if f.Problem = a.ruleBroken(v, err); err != nil && f.Problem == "" {
 		return err
 	}
 	if err != nil {
@@ -310,10 +335,28 @@ func (f *userForm) read(v *visit) *userChange {
 		}
 	}
 	if f.CanRights {
-		edit.Groups = changed(f.Groups, v.ids("groups"), groupIDs(stored.Groups))
-		edit.Permissions = changed(f.Permissions, v.ids("permissions"), permissionIDs(stored.Permissions))
+		edit.Groups = f.readChoices(v, "groups", f.Groups, groupIDs(stored.Groups))
+		edit.Permissions = f.readChoices(v, "permissions", f.Permissions, permissionIDs(stored.Permissions))
 	}
 	return edit
+}
+
+// readChoices ticks what was sent and returns it if it differs from what is
+// stored. What the user has may be sent although the form can't offer it: there
+// are more groups than it lists.
+func (f *userForm) readChoices(v *visit, name string, choices []choice, stored []int64) *[]int64 {
+	sent, ok := v.ids(name)
+	added := slices.DeleteFunc(slices.Clone(sent), func(id int64) bool { return slices.Contains(stored, id) })
+	// Of very many groups the form offers only a part: then the store decides.
+	if !ok || len(choices) < maxGroupChoices && !offered(choices, added) {
+		f.NotOffered = map[string]bool{name: true}
+	}
+	return changed(choices, sent, stored)
+}
+
+// sentAny reports whether the form has a value in one of the fields.
+func (v *visit) sentAny(names ...string) bool {
+	return slices.ContainsFunc(names, func(name string) bool { return len(v.form[name]) > 0 })
 }
 
 // changed ticks what was sent and returns it if it differs from what is stored.

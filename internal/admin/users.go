@@ -67,7 +67,7 @@ func (a *Admin) users(v *visit) error { return a.showUsers(v, http.StatusOK, "")
 
 func (a *Admin) showUsers(v *visit, status int, problem string) error {
 	ctx := v.Request.Context()
-	query := v.Request.URL.Query()
+	query := v.query()
 	list := readUserList(query)
 	page, err := v.steward.Users(ctx, list)
 	if err != nil {
@@ -191,8 +191,11 @@ func sortable(query url.Values, name, text string) column {
 
 // bulk acts on the users that were ticked.
 func (a *Admin) bulk(v *visit) error {
-	ids := v.ids("user")
-	query := v.Request.URL.Query()
+	ids, ok := v.ids("user")
+	if !ok {
+		return a.showUsers(v, http.StatusUnprocessableEntity, notOffered)
+	}
+	query := v.query()
 	list := Root + "auth/user/" + with(query, "place", query.Get("place"))
 	if len(ids) == 0 {
 		return v.done(list, "nothing")
@@ -215,13 +218,37 @@ func (a *Admin) bulk(v *visit) error {
 	default:
 		return v.done(list, "nothing")
 	}
-	if problem := ruleBroken(err); problem != "" {
+	if problem := a.ruleBroken(v, err); problem != "" {
 		return a.showUsers(v, http.StatusConflict, problem)
 	}
+	if errors.Is(err, auth.ErrNoUser) {
+		return a.showUsers(v, http.StatusUnprocessableEntity, notOffered)
+	}
 	if err != nil {
+		if did == "ended" {
+			return v.endingFailed(err)
+		}
 		return err
 	}
 	return v.done(list, did)
+}
+
+// endingFailed is an error of ending the sessions of users. When it is the
+// store's, some may have ended before it.
+func (v *visit) endingFailed(err error) error {
+	if !errors.Is(err, auth.ErrUnavailable) {
+		return err
+	}
+	return &unfinished{v.language.Text("Some of the sessions may not have ended, because their store could not be reached. End them again in a moment."), err}
+}
+
+// ruleBroken is the function of that name; it notes when somebody was refused
+// for want of a permission.
+func (a *Admin) ruleBroken(v *visit, err error) string {
+	if isDenied(err) {
+		a.denied(v)
+	}
+	return ruleBroken(err)
 }
 
 // ruleBroken says in words which rule forbids an act, "" if none does.

@@ -29,6 +29,11 @@ const (
 	ActGroupChanged    Act = "group_changed"
 	ActGroupDeleted    Act = "group_deleted"
 	ActExported        Act = "audit_exported"
+	// Somebody gave their own password again, in an open session.
+	ActReauthenticated        Act = "reauthenticated"
+	ActReauthenticationFailed Act = "reauthentication_failed"
+	// Somebody who is known asked for what they lack the permission for.
+	ActPermissionDenied Act = "permission_denied"
 )
 
 // Acts are all of them, in the order in which people read them.
@@ -36,6 +41,7 @@ var Acts = []Act{
 	ActLogin, ActLoginFailed, ActLogout, ActRegister, ActPasswordChanged,
 	ActUserCreated, ActUserChanged, ActUserActivated, ActUserDeactivated, ActUserDeleted,
 	ActSessionEnded, ActSessionsEnded, ActGroupCreated, ActGroupChanged, ActGroupDeleted, ActExported,
+	ActReauthenticated, ActReauthenticationFailed, ActPermissionDenied,
 }
 
 // The ways by which acts come.

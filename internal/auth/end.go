@@ -4,8 +4,38 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 )
+
+// SessionsRemain says that a user was changed or deleted, and that this is
+// committed, but that its sessions could not be removed from their store. They
+// open nothing: a check compares them with the user. But those of a user who was
+// deactivated would open again if it were activated before they expire, so they
+// have to be ended once the store can be reached: Realm.RevokeAll.
+type SessionsRemain struct {
+	Err     error // of the store
+	Deleted bool  // the user is gone, so there is nothing left to do
+}
+
+func (e *SessionsRemain) Error() string {
+	done := "the change is saved"
+	if e.Deleted {
+		done = "the user is deleted"
+	}
+	return done + ", but the user's sessions could not be removed from their store: " + e.Err.Error()
+}
+
+// Unwrap returns the error of the store.
+func (e *SessionsRemain) Unwrap() error { return e.Err }
+
+// sessionsRemain is err as a *SessionsRemain, nil for none.
+func sessionsRemain(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &SessionsRemain{Err: err}
+}
 
 // Logout ends a session. Ending one that is already over is no error.
 func (r *Realm) Logout(ctx context.Context, id SessionID) error {
@@ -41,17 +71,22 @@ func (r *Realm) Revoke(ctx context.Context, id SessionID) (bool, error) {
 }
 
 // RevokeAll ends every session of the user of that name and says how many
-// there were; ErrNoUser if there is no such user.
+// there were, with an error how many it had ended by then; ErrNoUser if there is
+// no such user.
 func (r *Realm) RevokeAll(ctx context.Context, name string) (int, error) {
 	user, err := r.users.UserByName(ctx, name)
 	if err != nil {
 		return 0, fmt.Errorf("revoke the sessions: %w", err)
 	}
 	n, err := r.sessions.EndAll(ctx, user.ID)
-	if err != nil {
-		return 0, fmt.Errorf("revoke the sessions: %w", err)
+	if err == nil || n > 0 {
+		changes := map[string]any{"sessions": n}
+		maps.Copy(changes, incomplete(err))
+		r.record(ctx, r.on(ctx, ActSessionsEnded, user, changes))
 	}
-	r.record(ctx, r.on(ctx, ActSessionsEnded, user, map[string]any{"sessions": n}))
+	if err != nil {
+		return n, fmt.Errorf("revoke the sessions: %w", err)
+	}
 	return n, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 
 	"github.com/postern-auth/postern/internal/django"
+	"github.com/postern-auth/postern/internal/password"
 )
 
 func isNoUser(err error) bool { return errors.Is(err, ErrNoUser) }
@@ -21,13 +22,21 @@ func (r *Realm) Login(ctx context.Context, name, plain string, v Visit) (*Opened
 	if err != nil && !isNoUser(err) {
 		return nil, fmt.Errorf("log in: %w", err)
 	}
-	stamp, err := r.verify(ctx, v.Address, user, name, plain)
-	if errors.Is(err, ErrInvalidCredentials) || err == nil && v.StaffOnly && !user.IsStaff {
+	plains := []string{plain}
+	if v.AsTyped {
+		plains = password.AsTyped(plain)
+	}
+	stamp, err := r.verify(ctx, v.Address, user, name, plains)
+	if errors.Is(err, ErrInvalidCredentials) {
 		r.recordFailure(ctx, user, v)
 		return nil, ErrInvalidCredentials
 	}
 	if err != nil {
 		return nil, err
+	}
+	if v.StaffOnly && !user.IsStaff {
+		r.refuse(ctx, user, v)
+		return nil, ErrInvalidCredentials
 	}
 	session, key, err := r.newSession(v)
 	if err != nil {
@@ -63,23 +72,29 @@ func (r *Realm) Login(ctx context.Context, name, plain string, v Visit) (*Opened
 	return &Opened{Identity: identity, Key: key}, nil
 }
 
-// verify spends one password check in the gate, whoever the user is (nil: an
-// unknown name), and says what the login will change on it.
-func (r *Realm) verify(ctx context.Context, from netip.Addr, user *User, name, plain string) (*LoginStamp, error) {
+// verify spends a password check in the gate on each of the passwords until one
+// is right, whoever the user is (nil: an unknown name), and says what the login
+// will change on it.
+func (r *Realm) verify(ctx context.Context, from netip.Addr, user *User, name string, plains []string) (*LoginStamp, error) {
 	var (
 		ok       bool
 		upgraded string
 		hashErr  error
 	)
 	err := r.admit(ctx, from, func() {
-		if user == nil {
-			r.hashing.Decoy(plain, name)
+		for _, plain := range plains {
+			if user == nil {
+				r.hashing.Decoy(plain, name)
+				continue
+			}
+			var outdated bool
+			if ok, outdated = r.hashing.Verify(plain, user.Password); !ok {
+				continue
+			}
+			if outdated && user.IsActive {
+				upgraded, hashErr = r.hashing.Hash(plain)
+			}
 			return
-		}
-		var outdated bool
-		ok, outdated = r.hashing.Verify(plain, user.Password)
-		if ok && outdated && user.IsActive {
-			upgraded, hashErr = r.hashing.Hash(plain)
 		}
 	})
 	if err := errors.Join(err, hashErr); err != nil {

@@ -18,7 +18,7 @@ type NewUser struct {
 }
 
 // CreateUser makes a user without opening a session. It returns
-// *password.Weak, ErrUsernameTaken, password.ErrBusy or ErrUnavailable.
+// *password.Invalid, *password.Weak, ErrUsernameTaken, password.ErrBusy or ErrUnavailable.
 func (r *Realm) CreateUser(ctx context.Context, n NewUser) (*User, error) {
 	encoded := password.Unusable(r.rand)
 	if n.Password != "" {
@@ -66,7 +66,8 @@ func (r *Realm) Users(ctx context.Context, f UserFilter) ([]User, error) {
 }
 
 // SetPassword gives the user a new password and ends its sessions. It
-// returns ErrNoUser, *password.Weak, password.ErrBusy or ErrUnavailable.
+// returns ErrNoUser, *password.Invalid, *password.Weak, password.ErrBusy,
+// ErrUnavailable, or *SessionsRemain.
 func (r *Realm) SetPassword(ctx context.Context, name, plain string) error {
 	user, err := r.users.UserByName(ctx, name)
 	if err != nil {
@@ -80,43 +81,38 @@ func (r *Realm) SetPassword(ctx context.Context, name, plain string) error {
 	if err != nil {
 		return err
 	}
-	if err := r.change(ctx, user.ID, UserChange{Password: &encoded}); err != nil {
-		return err
-	}
-	r.record(ctx, r.on(ctx, ActPasswordChanged, user, nil))
-	return nil
+	return r.change(ctx, user, UserChange{Password: &encoded})
 }
 
 // SetActive lets the user of that name in or shuts it out; shutting it out
-// ends its sessions. It returns ErrNoUser, ErrLastSuperuser or ErrUnavailable.
+// ends its sessions. It returns ErrNoUser, ErrLastSuperuser, ErrUnavailable, or
+// *SessionsRemain.
 func (r *Realm) SetActive(ctx context.Context, name string, active bool) error {
 	user, err := r.users.UserByName(ctx, name)
 	if err != nil {
 		return fmt.Errorf("set active: %w", err)
 	}
-	if err := r.change(ctx, user.ID, UserChange{IsActive: &active}); err != nil {
-		return err
-	}
-	if user.IsActive != active {
-		r.record(ctx, r.on(ctx, activation(active), user, nil))
-	}
-	return nil
+	return r.change(ctx, user, UserChange{IsActive: &active})
 }
 
 // change writes to the user and ends its sessions, unless the change only
 // lets it in. The first commit already makes the sessions worthless (Check
 // compares password and state), the second removes them.
-func (r *Realm) change(ctx context.Context, id int64, c UserChange) error {
-	if err := r.users.UpdateUser(ctx, id, c); err != nil {
+func (r *Realm) change(ctx context.Context, user *User, c UserChange) error {
+	if err := r.users.UpdateUser(ctx, user.ID, c); err != nil {
 		return fmt.Errorf("change a user: %w", err)
+	}
+	if c.Password != nil {
+		r.record(ctx, r.on(ctx, ActPasswordChanged, user, nil))
+	}
+	if c.IsActive != nil && *c.IsActive != user.IsActive {
+		r.record(ctx, r.on(ctx, activation(*c.IsActive), user, nil))
 	}
 	if c.Password == nil && c.IsActive != nil && *c.IsActive {
 		return nil
 	}
-	if _, err := r.sessions.EndAll(ctx, id); err != nil {
-		return fmt.Errorf("end the user's sessions: %w", err)
-	}
-	return nil
+	_, err := r.sessions.EndAll(ctx, user.ID)
+	return sessionsRemain(err)
 }
 
 func activation(active bool) Act {
@@ -127,7 +123,7 @@ func activation(active bool) Act {
 }
 
 // DeleteUser removes the user of that name and its sessions. It returns
-// ErrNoUser, ErrLastSuperuser, ErrUserInUse or ErrUnavailable.
+// ErrNoUser, ErrLastSuperuser, ErrUserInUse, ErrUnavailable, or *SessionsRemain.
 func (r *Realm) DeleteUser(ctx context.Context, name string) error {
 	user, err := r.users.UserByName(ctx, name)
 	if err != nil {
@@ -136,9 +132,9 @@ func (r *Realm) DeleteUser(ctx context.Context, name string) error {
 	if err := r.users.DeleteUser(ctx, user.ID); err != nil {
 		return fmt.Errorf("delete a user: %w", err)
 	}
-	if _, err := r.sessions.EndAll(ctx, user.ID); err != nil {
-		return fmt.Errorf("end the user's sessions: %w", err)
-	}
 	r.record(ctx, r.on(ctx, ActUserDeleted, user, nil))
+	if _, err = r.sessions.EndAll(ctx, user.ID); err != nil {
+		return &SessionsRemain{Err: err, Deleted: true}
+	}
 	return nil
 }

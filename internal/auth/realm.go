@@ -157,10 +157,10 @@ func (r *Realm) Close(ctx context.Context) error {
 	return r.Flush(ctx)
 }
 
-// hash runs the work of hashing a password through the gate; from is the
-// address that asks for it.
+// hash runs the work of hashing a new password through the gate, without the
+// white space around it; from is the address that asks for it.
 func (r *Realm) hash(ctx context.Context, from netip.Addr, plain string) (encoded string, err error) {
-	gateErr := r.admit(ctx, from, func() { encoded, err = r.hashing.Hash(plain) })
+	gateErr := r.admit(ctx, from, func() { encoded, err = r.hashing.Hash(password.Trim(plain)) })
 	if err := errors.Join(gateErr, err); err != nil {
 		return "", fmt.Errorf("hash the password: %w", err)
 	}

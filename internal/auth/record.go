@@ -9,10 +9,13 @@ import (
 )
 
 const (
-	// maxFailures is how many failed logins wait to be written down; of more
-	// in a second only the number is kept. A storm of wrong passwords is not
-	// to become a storm of writes.
+	// maxFailures is how many failed logins wait to be written down, and how
+	// many failed re-authentications; of more in a second only the number is
+	// kept. A storm of wrong passwords is not to become a storm of writes.
 	maxFailures = 256
+	// maxRefusals is the same for refused permissions, before which there is
+	// no throttle.
+	maxRefusals = 16
 	// recordWait bounds how long an act waits for its entry.
 	recordWait = 5 * time.Second
 )
@@ -49,11 +52,38 @@ func (r *Realm) by(ctx context.Context, act Act, user *User, v Visit) *AuditEntr
 	return &e
 }
 
-// failures hold failed logins until they are written in one batch.
+// failures hold what was refused until it is written in one batch. Each act
+// has a bound of its own, so that a storm of one hides no other.
 type failures struct {
 	mu      sync.Mutex
 	pending []AuditEntry
-	dropped int
+	counts  map[Act]int
+	dropped map[dropped]int
+}
+
+// dropped is what entries that were left out have in common.
+type dropped struct {
+	act    Act
+	source string
+}
+
+// add keeps an entry, or counts it if there are too many of its act.
+func (f *failures) add(e AuditEntry) {
+	bound := maxFailures
+	if e.Act == ActPermissionDenied {
+		bound = maxRefusals
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.counts == nil {
+		f.counts, f.dropped = make(map[Act]int), make(map[dropped]int)
+	}
+	if f.counts[e.Act] >= bound {
+		f.dropped[dropped{e.Act, e.Source}]++
+		return
+	}
+	f.counts[e.Act]++
+	f.pending = append(f.pending, e)
 }
 
 // recordFailure notes a failed login at an account. An unknown name is not
@@ -68,31 +98,55 @@ func (r *Realm) recordFailure(ctx context.Context, user *User, v Visit) {
 	if user != nil {
 		e.TargetID, e.TargetName = user.ID, user.Username
 	}
-	r.failed.mu.Lock()
-	defer r.failed.mu.Unlock()
-	if len(r.failed.pending) >= maxFailures {
-		r.failed.dropped++
+	r.failed.add(e)
+}
+
+// refuse notes that somebody whose password was right may not log in where
+// only staff may.
+func (r *Realm) refuse(ctx context.Context, user *User, v Visit) {
+	if e := r.by(ctx, ActPermissionDenied, user, v); e != nil {
+		e.Detail = detail(map[string]any{"reason": "not staff"})
+		r.failed.add(*e)
+	}
+}
+
+// Refused is what somebody who is known was refused for want of a permission.
+type Refused struct {
+	Page   string // the pattern of its path
+	UserID int64  // that it was about, 0 for none
+	// Group is the id of the group that it was about, 0 for none.
+	Group int64
+}
+
+// RecordRefusal notes that the context's actor was refused something. It is
+// written down a moment later; of a storm, only a part and the number.
+func (r *Realm) RecordRefusal(ctx context.Context, what Refused) {
+	if r.audit == nil {
 		return
 	}
-	r.failed.pending = append(r.failed.pending, e)
+	e := r.entry(ctx, ActPermissionDenied)
+	e.TargetID = what.UserID
+	changes := map[string]any{"page": what.Page}
+	if what.Group != 0 {
+		changes["group"] = what.Group
+	}
+	e.Detail = detail(changes)
+	r.failed.add(e)
 }
 
-func (f *failures) take() (batch []AuditEntry, dropped int) {
+func (f *failures) take() (batch []AuditEntry, left map[dropped]int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	batch, dropped = f.pending, f.dropped
-	f.pending, f.dropped = nil, 0
-	return batch, dropped
+	batch, left = f.pending, f.dropped
+	f.pending, f.counts, f.dropped = nil, nil, nil
+	return batch, left
 }
 
-// flushFailures writes the failed logins that wait.
+// flushFailures writes the failed logins and refusals that wait.
 func (r *Realm) flushFailures(ctx context.Context) error {
-	batch, dropped := r.failed.take()
-	if dropped > 0 {
-		batch = append(batch, AuditEntry{
-			At: r.now(), Act: ActLoginFailed, Source: SourceAPI,
-			Detail: detail(map[string]any{"more": dropped}),
-		})
+	batch, left := r.failed.take()
+	for of, n := range left {
+		batch = append(batch, AuditEntry{At: r.now(), Act: of.act, Source: of.source, Detail: detail(map[string]any{"more": n})})
 	}
 	if len(batch) == 0 {
 		return nil
@@ -155,18 +209,22 @@ func (r *Realm) editEntries(ctx context.Context, before *UserCard, e *UserEdit) 
 	return entries
 }
 
-// bulkEntries are one entry for each user that there is.
-func (r *Realm) bulkEntries(ctx context.Context, act Act, ids []int64) []AuditEntry {
+// incomplete is what an entry adds about an act that failed on its way.
+func incomplete(err error) map[string]any {
+	if err == nil {
+		return nil
+	}
+	return map[string]any{"incomplete": true}
+}
+
+// bulkEntries are one entry for each user.
+func (r *Realm) bulkEntries(ctx context.Context, act Act, users []User, changes map[string]any) []AuditEntry {
 	if r.audit == nil {
 		return nil
 	}
-	entries := make([]AuditEntry, 0, len(ids))
-	for _, id := range ids {
-		user, err := r.users.UserByID(ctx, id)
-		if err != nil {
-			user = &User{ID: id}
-		}
-		entries = append(entries, r.on(ctx, act, user, nil))
+	entries := make([]AuditEntry, 0, len(users))
+	for i := range users {
+		entries = append(entries, r.on(ctx, act, &users[i], changes))
 	}
 	return entries
 }

@@ -18,7 +18,7 @@ type Registration struct {
 }
 
 // Register creates a user and opens its first session, in one commit. It
-// returns *password.Weak when the validators refuse the password,
+// returns *password.Invalid or *password.Weak when the password is refused,
 // ErrUsernameTaken, password.ErrBusy, or ErrUnavailable.
 func (r *Realm) Register(ctx context.Context, g Registration, v Visit) (*Opened, error) {
 	if err := r.ValidatePassword(ctx, g.Password, password.Attributes{Username: g.Username, Email: g.Email}); err != nil {
@@ -67,10 +67,15 @@ func (r *Realm) UsernameTaken(ctx context.Context, name string) (bool, error) {
 	return false, fmt.Errorf("look up a username: %w", err)
 }
 
-// ValidatePassword asks the validators about a new password. It returns
-// *password.Weak with all their messages, or nil; a realm that only warns
-// logs the messages and returns nil.
+// ValidatePassword asks the validators about a new password, without the white
+// space around it. It returns *password.Invalid for a text that can't be a
+// password, or *password.Weak with all messages of the validators, or nil; a
+// realm that only warns logs the messages and returns nil.
 func (r *Realm) ValidatePassword(ctx context.Context, plain string, who password.Attributes) error {
+	plain = password.Trim(plain)
+	if err := password.CheckText(plain); err != nil {
+		return err
+	}
 	messages := password.Validate(r.validators, plain, who)
 	if len(messages) == 0 {
 		return nil

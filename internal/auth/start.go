@@ -18,6 +18,9 @@ type Visit struct {
 	// StaffOnly lets nobody log in who is not staff: to others the answer is
 	// that of a wrong password.
 	StaffOnly bool
+	// AsTyped has a login try the password with the white space around it,
+	// too; see password.AsTyped. Otherwise it is taken as it is.
+	AsTyped bool
 }
 
 // Opened is a session just started.

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"time"
 
+	"github.com/postern-auth/postern/internal/django"
 	"github.com/postern-auth/postern/internal/password"
 )
 
@@ -129,7 +131,7 @@ func (s *Steward) CreateUser(ctx context.Context, n NewUser) (*User, error) {
 
 // EditUser changes what e names. Beside the errors of Roster.EditUser:
 // ErrNotAllowed, ErrOwnAccount, ErrRights, ErrSuperuser. The sessions of a
-// user that is shut out end.
+// user that is shut out end; *SessionsRemain if only that failed.
 func (s *Steward) EditUser(ctx context.Context, id int64, e UserEdit) error {
 	if err := s.mayEdit(id, &e); err != nil {
 		return err
@@ -146,10 +148,8 @@ func (s *Steward) EditUser(ctx context.Context, id int64, e UserEdit) error {
 	if e.Password == nil && (e.IsActive == nil || *e.IsActive) {
 		return nil
 	}
-	if _, err := s.realm.sessions.EndAll(ctx, id); err != nil {
-		return fmt.Errorf("end the user's sessions: %w", err)
-	}
-	return nil
+	_, err = s.realm.sessions.EndAll(ctx, id)
+	return sessionsRemain(err)
 }
 
 func (s *Steward) mayEdit(id int64, e *UserEdit) error {
@@ -167,8 +167,8 @@ func (s *Steward) mayEdit(id int64, e *UserEdit) error {
 }
 
 // SetPassword gives the user a new password, or with "" none that anybody
-// knows, and ends its sessions. Beside the errors of EditUser: *password.Weak,
-// password.ErrBusy.
+// knows, and ends its sessions. Beside the errors of EditUser:
+// *password.Invalid, *password.Weak, password.ErrBusy.
 func (s *Steward) SetPassword(ctx context.Context, from netip.Addr, id int64, plain string) error {
 	card, err := s.User(ctx, id)
 	if err != nil {
@@ -201,7 +201,8 @@ func (s *Steward) whyNot(u *User) error {
 }
 
 // DeleteUser removes a user and its sessions. Beside the errors of
-// UserStore.DeleteUser: ErrNotAllowed, ErrOwnAccount, ErrSuperuser.
+// UserStore.DeleteUser: ErrNotAllowed, ErrOwnAccount, ErrSuperuser,
+// *SessionsRemain.
 func (s *Steward) DeleteUser(ctx context.Context, id int64) error {
 	if err := s.need("auth.delete_user"); err != nil {
 		return err
@@ -230,7 +231,8 @@ func (s *Steward) MayDelete(u *User) error {
 
 // SetActive lets users in, or shuts them out and ends their sessions. It says
 // how many it changed. Beside the errors of Roster.SetActive: ErrNotAllowed,
-// ErrOwnAccount if the steward is among those to be shut out.
+// ErrNoUser if an id is nobody's,
+// ErrOwnAccount if the steward is among those to be shut out, *SessionsRemain.
 func (s *Steward) SetActive(ctx context.Context, ids []int64, active bool) (int, error) {
 	if err := s.need("auth.change_user"); err != nil {
 		return 0, err
@@ -238,73 +240,93 @@ func (s *Steward) SetActive(ctx context.Context, ids []int64, active bool) (int,
 	if !active && slices.Contains(ids, s.user.ID) {
 		return 0, ErrOwnAccount
 	}
+	users, err := s.all(ctx, ids)
+	if err != nil {
+		return 0, fmt.Errorf("set active: %w", err)
+	}
 	n, err := s.realm.roster.SetActive(ctx, UserBulk{IDs: ids, Active: active, SpareSuperuser: !s.IsSuperuser()})
 	if err != nil {
 		return 0, fmt.Errorf("set active: %w", err)
 	}
-	s.realm.record(ctx, s.realm.bulkEntries(ctx, activation(active), ids)...)
+	s.realm.record(ctx, s.realm.bulkEntries(ctx, activation(active), users, nil)...)
 	if !active {
-		if _, err := s.realm.sessionRoster.EndSessionsOf(ctx, ids); err != nil {
-			return n, fmt.Errorf("end the users' sessions: %w", err)
+		_, err = s.realm.sessionRoster.EndSessionsOf(ctx, ids)
+	}
+	return n, sessionsRemain(err)
+}
+
+// EndSessionsOf ends every session of the users and says how many there were,
+// with an error how many it had ended by then. Sessions of superusers are
+// theirs, or another superuser's, to end.
+func (s *Steward) EndSessionsOf(ctx context.Context, ids []int64) (int, error) {
+	if err := s.need("sessions.delete_session"); err != nil {
+		return 0, err
+	}
+	users, err := s.all(ctx, ids)
+	if err != nil {
+		return 0, fmt.Errorf("end sessions: %w", err)
+	}
+	for _, u := range users {
+		if u.IsSuperuser && !s.IsSuperuser() && u.ID != s.user.ID {
+			return 0, ErrSuperuser
 		}
+	}
+	n, err := s.realm.sessionRoster.EndSessionsOf(ctx, ids)
+	if err == nil || n > 0 {
+		s.realm.record(ctx, s.realm.bulkEntries(ctx, ActSessionsEnded, users, incomplete(err))...)
+	}
+	if err != nil {
+		return n, fmt.Errorf("end sessions: %w", err)
 	}
 	return n, nil
 }
 
-// EndSessionsOf ends every session of the users and says how many there were.
-// Sessions of superusers are theirs, or another superuser's, to end.
-func (s *Steward) EndSessionsOf(ctx context.Context, ids []int64) (int, error) {
+// all returns the users with these ids: ErrNoUser if one of them is nobody's,
+// ErrTooMany.
+func (s *Steward) all(ctx context.Context, ids []int64) ([]User, error) {
+	if len(ids) > MaxBulk {
+		return nil, ErrTooMany
+	}
+	users := make([]User, 0, len(ids))
+	for _, id := range ids {
+		user, err := s.realm.users.UserByID(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		users = append(users, *user)
+	}
+	return users, nil
+}
+
+// EndSessions ends sessions; those that are over already are no error. When
+// one of them is a superuser's and the steward is none, it ends none of them:
+// ErrSuperuser. With another error it says how many of them it had gone
+// through by then.
+func (s *Steward) EndSessions(ctx context.Context, ids []SessionID) (int, error) {
 	if err := s.need("sessions.delete_session"); err != nil {
 		return 0, err
 	}
 	if len(ids) > MaxBulk {
 		return 0, ErrTooMany
 	}
-	for _, id := range ids {
-		if err := s.mayEnd(ctx, id); err != nil {
-			return 0, err
+	if !s.IsSuperuser() {
+		for _, id := range ids {
+			identity, err := s.realm.sessions.Identity(ctx, id)
+			switch {
+			case errors.Is(err, ErrNoSession):
+			case err != nil:
+				return 0, fmt.Errorf("end sessions: %w", err)
+			case identity.User.IsSuperuser:
+				return 0, ErrSuperuser
+			}
 		}
 	}
-	n, err := s.realm.sessionRoster.EndSessionsOf(ctx, ids)
-	if err != nil {
-		return n, fmt.Errorf("end sessions: %w", err)
+	for i, id := range ids {
+		if _, err := s.realm.Revoke(ctx, id); err != nil {
+			return i, err
+		}
 	}
-	s.realm.record(ctx, s.realm.bulkEntries(ctx, ActSessionsEnded, ids)...)
-	return n, nil
-}
-
-// EndSession ends one session and reports whether there was one.
-func (s *Steward) EndSession(ctx context.Context, id SessionID) (bool, error) {
-	if err := s.need("sessions.delete_session"); err != nil {
-		return false, err
-	}
-	identity, err := s.realm.sessions.Identity(ctx, id)
-	if errors.Is(err, ErrNoSession) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("end a session: %w", err)
-	}
-	if identity.User.IsSuperuser && !s.IsSuperuser() {
-		return false, ErrSuperuser
-	}
-	return s.realm.Revoke(ctx, id)
-}
-
-func (s *Steward) mayEnd(ctx context.Context, userID int64) error {
-	if s.IsSuperuser() || userID == s.user.ID {
-		return nil
-	}
-	user, err := s.realm.users.UserByID(ctx, userID)
-	switch {
-	case isNoUser(err):
-		return nil
-	case err != nil:
-		return fmt.Errorf("end sessions: %w", err)
-	case user.IsSuperuser:
-		return ErrSuperuser
-	}
-	return nil
+	return len(ids), nil
 }
 
 // Sessions returns a page of live sessions; see SessionRoster.ListSessions.
@@ -405,11 +427,49 @@ func (s *Steward) Permissions(ctx context.Context) ([]Permission, error) {
 	return s.realm.groups.Permissions(ctx)
 }
 
-// Confirm verifies the steward's own password: ErrInvalidCredentials,
-// password.ErrBusy or ErrUnavailable.
-func (s *Steward) Confirm(ctx context.Context, from netip.Addr, plain string) error {
-	_, err := s.realm.verify(ctx, from, s.user, s.user.Username, plain)
-	return err
+// Reauthenticate verifies the steward's own password, as it was typed, and
+// renews the key of the session that current is: whoever has the old one, from
+// a copied cookie or because it was planted, does not share what the password
+// allows. The session stays the same otherwise, with its CSRF secret, so that
+// other pages which are open in the browser go on working. It returns who holds
+// the session now and its key, or ErrInvalidCredentials, password.ErrBusy or
+// ErrUnavailable.
+func (s *Steward) Reauthenticate(ctx context.Context, v Visit, current *Known, plain string) (*Known, string, error) {
+	r := s.realm
+	_, err := r.verify(ctx, v.Address, s.user, s.user.Username, password.AsTyped(plain))
+	if errors.Is(err, ErrInvalidCredentials) {
+		s.ReauthenticationFailed(ctx)
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	session, key, err := r.newSession(v)
+	if err != nil {
+		return nil, "", err
+	}
+	session.UserID, session.AuthHash = s.user.ID, django.SessionAuthHash(r.keys[0], s.user.Password)
+	session.CSRFSecret = current.CSRFSecret
+	session.Created, session.Expires = time.UnixMicro(current.created), time.UnixMicro(current.expires.Load())
+	start := &Start{Session: session, Replaces: current.SessionID}
+	if r.audit != nil {
+		e := r.entry(ctx, ActReauthenticated)
+		start.Audit = &e
+	}
+	if err := r.sessions.Start(ctx, start); err != nil {
+		return nil, "", fmt.Errorf("renew the session's key: %w", err)
+	}
+	if start.Audit != nil && !start.Audited {
+		r.record(ctx, *start.Audit)
+	}
+	r.seen.drop(current.SessionID)
+	return r.know(&Identity{User: *s.user, Session: start.Session}), key, nil
+}
+
+// ReauthenticationFailed notes a wrong password of the steward's own account.
+func (s *Steward) ReauthenticationFailed(ctx context.Context) {
+	if s.realm.audit != nil {
+		s.realm.failed.add(s.realm.entry(ctx, ActReauthenticationFailed))
+	}
 }
 
 // ChangeOwnPassword gives the steward's own account a new password; all its

@@ -146,6 +146,8 @@ func TestLocalPathNeverLeadsAway(t *testing.T) {
 		"javascript:alert(1)":   "",
 		"/a\x00b":               "",
 		"/%zz":                  "",
+		"/für/?q=ü":             "/f%C3%BCr/?q=%C3%BC",
+		"/\u2028/\xff":          "/%E2%80%A8/%FF",
 	} {
 		if got := LocalPath(next); got != want {
 			t.Errorf("LocalPath(%q) = %q, want %q", next, got, want)
