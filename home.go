@@ -4,13 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/postern-auth/postern/internal/auth"
+	"github.com/postern-auth/postern/internal/dburl"
 	"github.com/postern-auth/postern/internal/pgstore"
 	"github.com/postern-auth/postern/internal/recall"
-	"github.com/postern-auth/postern/internal/redact"
 	"github.com/postern-auth/postern/internal/redisstore"
 	"github.com/postern-auth/postern/internal/sqlstore"
 )
@@ -186,10 +185,7 @@ func publicPostgresMigrations(steps []pgstore.Migration) []Migration {
 	return migrations
 }
 
-// isPostgres tells by the scheme of a database's URL.
-func isPostgres(url string) bool {
-	return strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://")
-}
+func isPostgres(url string) bool { return dburl.IsPostgres(url) }
 
 // databaseSystem is the database's name in OpenTelemetry's conventions.
 func (c *Config) databaseSystem() string {
@@ -243,33 +239,34 @@ func openPostgres(ctx context.Context, c Config, memory *recall.Memory, i *instr
 // databaseMistakes is what is wrong with the settings of the database.
 func databaseMistakes(c *Config) mistakes {
 	var m mistakes
-	check := func(setting, url string, problem error) {
+	// The value of an address that was not understood may be a password.
+	check := func(setting string, problem error) {
 		if problem != nil {
-			m.add(setting, redact.URL(url), problem.Error())
+			m.add(setting, "", problem.Error())
 		}
 	}
 	if isPostgres(c.Database) {
-		check("POSTERN_DATABASE_URL", c.Database, pgstore.CheckURL(c.Database))
+		check("POSTERN_DATABASE_URL", pgstore.CheckURL(c.Database))
 	} else {
 		_, err := databasePath(c.Database)
-		check("POSTERN_DATABASE_URL", c.Database, err)
+		check("POSTERN_DATABASE_URL", err)
 	}
 	if c.DatabaseListen != "" {
 		err := pgstore.CheckURL(c.DatabaseListen)
 		if err == nil && !isPostgres(c.Database) {
 			err = errors.New("is of use only when POSTERN_DATABASE_URL is a PostgreSQL database; leave it out")
 		}
-		check("POSTERN_DATABASE_LISTEN", c.DatabaseListen, err)
+		check("POSTERN_DATABASE_LISTEN", err)
 	}
 	if c.DatabaseReplica != "" {
 		err := pgstore.CheckReplicaURL(c.DatabaseReplica)
 		if err == nil && !isPostgres(c.Database) {
 			err = errors.New("is of use only when POSTERN_DATABASE_URL is a PostgreSQL database; leave it out")
 		}
-		check("POSTERN_DATABASE_REPLICA", c.DatabaseReplica, err)
+		check("POSTERN_DATABASE_REPLICA", err)
 	}
 	if c.SessionStore != "" {
-		check("POSTERN_SESSION_STORE", c.SessionStore, redisstore.CheckURL(c.SessionStore))
+		check("POSTERN_SESSION_STORE", redisstore.CheckURL(c.SessionStore))
 	}
 	if n := c.SessionReplicas; n < 0 || n > maxReplicas {
 		m.add("POSTERN_SESSION_REPLICAS", fmt.Sprint(n), fmt.Sprintf("must be 0 (none is waited for) to %d", maxReplicas))

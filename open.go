@@ -6,15 +6,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net/http"
-	"strings"
+	"os"
 	"time"
 
 	"github.com/postern-auth/postern/internal/admin"
 	"github.com/postern-auth/postern/internal/api"
 	"github.com/postern-auth/postern/internal/auth"
 	"github.com/postern-auth/postern/internal/browse"
+	"github.com/postern-auth/postern/internal/dburl"
 	"github.com/postern-auth/postern/internal/django"
 	"github.com/postern-auth/postern/internal/guard"
 	"github.com/postern-auth/postern/internal/metrics"
@@ -218,20 +220,20 @@ func (c *Config) memory(isServer bool) *recall.Memory {
 	return recall.New(c.RecallEntries, c.Now)
 }
 
-// databasePath reads "sqlite:PATH".
+// databasePath is the file that "sqlite:PATH" names. Its error is a mistake in
+// the setting, and tells of a file that lies where another reading of the URL
+// looks for it.
 func databasePath(url string) (string, error) {
-	path, ok := strings.CutPrefix(url, "sqlite:")
-	switch {
-	case url == "":
-		return "", errors.New(`is not set; name a database, such as "sqlite:/var/lib/postern/postern.sqlite3"`)
-	case !ok:
-		return "", errors.New(`is not a database this version knows; write "sqlite:PATH" or "postgres://USER:PASSWORD@HOST/DATABASE"`)
+	file, err := dburl.SQLite(url)
+	if err == nil {
+		err = file.Check(exists)
 	}
-	path = strings.TrimPrefix(path, "//") // sqlite:///abs and sqlite://rel, as other tools write it
-	if path == "" || path == ":memory:" {
-		return "", errors.New(`names no file; write "sqlite:PATH"`)
-	}
-	return path, nil
+	return file.Path, err
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return !errors.Is(err, fs.ErrNotExist)
 }
 
 // hashing returns the room's options.

@@ -1,17 +1,21 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/pelletier/go-toml/v2"
 
 	"github.com/postern-auth/postern"
+	"github.com/postern-auth/postern/internal/redact"
 )
 
 // maxFile is the largest file of settings or of a secret, in bytes.
@@ -42,7 +46,7 @@ func parseConfigFile(path string) (values map[string]given, problems []string) {
 	values = map[string]given{}
 	for _, key := range sortedKeys(tree) {
 		if !isKey(key) {
-			problems = append(problems, fmt.Sprintf("%q is not a setting%s", key, suggestion(key, keys())))
+			problems = append(problems, fmt.Sprintf("%q is not a setting%s", redact.Text(key), suggestion(key, keys())))
 			continue
 		}
 		value, err := fromTOML(tree[key])
@@ -60,7 +64,7 @@ func parseConfigFile(path string) (values map[string]given, problems []string) {
 func tomlProblem(err error) string {
 	var syntax *toml.DecodeError
 	if !errors.As(err, &syntax) {
-		return "is not TOML: " + oneLine(err.Error())
+		return "is not TOML"
 	}
 	row, column := syntax.Position()
 	return fmt.Sprintf("is not TOML at line %d, column %d", row, column)
@@ -116,24 +120,36 @@ func sortedKeys[V any](m map[string]V) []string {
 
 // readSecretKeyFile takes the secret key from its file.
 func (r *resolved) readSecretKeyFile() {
-	if r.secretKeyFile == "" {
+	path := r.secretKeyFile
+	if path == "" {
+		return
+	}
+	if mayBeKey(path) {
+		r.reject("SECRET_KEY_FILE", "", "names no file that is there, and is not shown because it may be the key itself; give the path of a file that holds the key")
+		r.failed["SECRET_KEY"] = true
 		return
 	}
 	if r.isSet("SECRET_KEY") {
-		r.reject("SECRET_KEY_FILE", r.secretKeyFile, r.label("SECRET_KEY")+" is set too; set one of the two")
+		r.reject("SECRET_KEY_FILE", path, r.label("SECRET_KEY")+" is set too; set one of the two")
 		return
 	}
-	content, err := readSmall(r.secretKeyFile)
+	content, err := readSmall(path)
 	key := strings.TrimSpace(string(content))
 	switch {
 	case err != nil:
-		r.reject("SECRET_KEY_FILE", r.secretKeyFile, "can't be read: "+err.Error())
+		r.reject("SECRET_KEY_FILE", path, "can't be read: "+err.Error())
 		r.failed["SECRET_KEY"] = true
 	case key == "":
-		r.reject("SECRET_KEY_FILE", r.secretKeyFile, "is empty; fill it with: openssl rand -base64 48")
+		r.reject("SECRET_KEY_FILE", path, "is empty; fill it with: openssl rand -base64 48")
 		r.failed["SECRET_KEY"] = true
 	}
 	r.config.SecretKey = key
+}
+
+// mayBeKey reports whether somebody may have put the key where the path of its
+// file belongs: it is long enough, and no folder of that name is there.
+func mayBeKey(path string) bool {
+	return len(path) >= 32 && !exists(path) && (filepath.Dir(path) == "." || !exists(filepath.Dir(path)))
 }
 
 // readSmall reads a file that can't fill the memory. Its error does not
@@ -151,8 +167,20 @@ func readSmall(path string) ([]byte, error) {
 	if len(content) > maxFile {
 		return nil, fmt.Errorf("larger than %d bytes", maxFile)
 	}
+	return withoutMark(content)
+}
+
+// withoutMark takes the byte-order mark off a file of UTF-8, which editors on
+// Windows put there. A file of another encoding is refused.
+func withoutMark(content []byte) ([]byte, error) {
+	content, _ = bytes.CutPrefix(content, []byte(byteOrderMark))
+	if !utf8.Valid(content) || bytes.IndexByte(content, 0) >= 0 {
+		return nil, errors.New("not UTF-8; save it as UTF-8 (in PowerShell: Set-Content -Encoding utf8)")
+	}
 	return content, nil
 }
+
+const byteOrderMark = "\ufeff"
 
 func withoutPath(err error) error {
 	var at *os.PathError

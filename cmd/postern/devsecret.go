@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/postern-auth/postern"
+	"github.com/postern-auth/postern/internal/dburl"
 )
 
 // useDevSecret gives dev the secret key that lies beside its database, and
@@ -80,11 +81,11 @@ func createSecret(path string) (err error) {
 	return nil
 }
 
-// databaseFile is the path in "sqlite:PATH", which may be written
-// "sqlite://PATH" too; "" for a database that is no file.
+// databaseFile is the path of an SQLite database; "" for one that is no file.
 func databaseFile(url string) string {
-	if !strings.HasPrefix(url, "sqlite:") {
+	file, err := dburl.SQLite(url)
+	if err != nil {
 		return ""
 	}
-	return strings.TrimPrefix(strings.TrimPrefix(url, "sqlite:"), "//")
+	return file.Path
 }

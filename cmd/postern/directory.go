@@ -27,7 +27,7 @@ func (r *resolved) useDefaultDatabase() {
 func (r *resolved) requireDatabase() {
 	file := databaseFile(r.config.Database)
 	if !r.failed["DATABASE_URL"] && file != "" && !exists(file) {
-		r.reject("DATABASE_URL", r.config.Database, `there is no such file; run "postern migrate" first`)
+		r.reject("DATABASE_URL", "", "there is no file "+file+`; run "postern migrate" first`)
 	}
 }
 

@@ -23,6 +23,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/postern-auth/postern"
+	"github.com/postern-auth/postern/internal/redact"
 )
 
 // Exit codes.
@@ -57,6 +58,9 @@ func (p *program) run(args []string) int {
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return exitOK
+	}
+	if !p.begun {
+		err = errors.New(redact.Text(err.Error())) // arguments are quoted
 	}
 	printError(p.stderr, err)
 	if !p.begun {

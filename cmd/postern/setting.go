@@ -36,8 +36,13 @@ type setting struct {
 	// secret keeps the value out of flags, which every user of the machine
 	// can see, and out of errors.
 	secret bool
-	set    setter
+	// credentials keeps the value out of errors: it may hold a password.
+	credentials bool
+	set         setter
 }
+
+// hidesValue reports whether a value that is wrong must not be shown.
+func (s *setting) hidesValue() bool { return s.secret || s.credentials }
 
 // scope is a set of tasks that need a setting.
 type scope uint8
@@ -194,10 +199,10 @@ func (r *resolved) isSet(name string) bool { return r.sources[name] > fromPreset
 // reject notes a mistake in a setting.
 func (r *resolved) reject(name, value, problem string) {
 	r.failed[name] = true
-	if s := settingNamed(name); s != nil && s.secret {
+	if s := settingNamed(name); s != nil && s.hidesValue() {
 		value = ""
 	}
-	r.mistakes = append(r.mistakes, &postern.ConfigError{Setting: r.label(name), Value: redact.URL(value), Problem: problem})
+	r.mistakes = append(r.mistakes, &postern.ConfigError{Setting: r.label(name), Value: redact.Mistake(value), Problem: problem})
 }
 
 // settingNamed is nil when there is none.

@@ -206,7 +206,7 @@ func TestAMistakeIsNamedAsItWasMade(t *testing.T) {
 		want           []string
 	}{
 		{"by flag", []string{"--session-limit=x"}, nil, "", []string{`--session-limit="x": must be a whole number`}},
-		{"by flag with another name", []string{"--database=mysql:x"}, nil, "", []string{`--database="mysql:x": is not a database`}},
+		{"by flag with another name", []string{"--database=mysql:x"}, nil, "", []string{`--database: is not a database`}},
 		{"by environment", nil, []string{"POSTERN_SESSION_LIMIT=x"}, "", []string{`POSTERN_SESSION_LIMIT="x": must be`}},
 		{"by file", nil, nil, `session_limit = "x"`, []string{`postern.toml: session_limit="x": must be`}},
 		{"a list for one value", nil, nil, `session_limit = [1, 2]`, []string{`session_limit="1,2": must be one value, not a list`}},

@@ -107,6 +107,8 @@ func explainWith(name, otherwise string, err error) error {
 		way = "create it with: createdb"
 	case "08P01":
 		way = "if a pooler stands between, add the parameter pooler=transaction"
+	case "42704", "22023": // undefined_object, invalid_parameter_value
+		way = "a parameter of the URL, or its value, is not known to the server: correct it or leave it out"
 	case "53300":
 		way = "raise max_connections, or put a pooler such as PgBouncer in between"
 	case "":

@@ -97,6 +97,7 @@ func Open(ctx context.Context, url string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	warnOfIgnored(ctx, o.Log, url)
 	s := &Store{name: nameOf(config.ConnConfig), o: o, reach: defaultReach, listened: make(chan struct{})}
 	if s.pool, err = pgxpool.NewWithConfig(context.WithoutCancel(ctx), config); err != nil {
 		return nil, fmt.Errorf("open database %s: %w", s.name, err)

@@ -1,9 +1,10 @@
 package pgstore
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"net/url"
+	"log/slog"
 	"runtime"
 	"strings"
 	"time"
@@ -11,6 +12,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/postern-auth/postern/internal/dburl"
 )
 
 const (
@@ -18,8 +21,6 @@ const (
 	// statementTimeout bounds what a statement, and a transaction that is left
 	// alone, may hold on to, should this process not be there to end it.
 	statementTimeout = 30 * time.Second
-
-	paramPooler = "pooler"
 )
 
 // CheckURL returns what is wrong with a URL for Open, without its password.
@@ -30,11 +31,11 @@ func CheckURL(url string) error {
 
 // parseURL returns the configuration of a pool.
 func parseURL(raw string, maxConns int) (*pgxpool.Config, error) {
-	rest, pooled, err := takePooler(raw)
+	url, err := dburl.Postgres(raw)
 	if err != nil {
 		return nil, err
 	}
-	config, err := pgxpool.ParseConfig(rest)
+	config, err := pgxpool.ParseConfig(url.Canonical)
 	if err != nil {
 		return nil, errors.New("is not a URL of a PostgreSQL database: " + reason(err) + `; write "postgres://USER:PASSWORD@HOST:5432/DATABASE?sslmode=verify-full"`)
 	}
@@ -44,7 +45,7 @@ func parseURL(raw string, maxConns int) (*pgxpool.Config, error) {
 	config.MaxConns = int32(min(maxConns, 1<<15))
 	config.MaxConnLifetime, config.MaxConnLifetimeJitter = 30*time.Minute, 5*time.Minute
 	config.MaxConnIdleTime, config.HealthCheckPeriod = 5*time.Minute, 15*time.Second
-	harden(config.ConnConfig, pooled)
+	harden(config.ConnConfig, url.Pooled)
 	return config, nil
 }
 
@@ -74,35 +75,17 @@ func harden(c *pgx.ConnConfig, pooled bool) {
 	}
 }
 
-// takePooler takes the parameter that is ours out of a URL.
-func takePooler(raw string) (rest string, pooled bool, err error) {
-	if !strings.HasPrefix(raw, "postgres://") && !strings.HasPrefix(raw, "postgresql://") {
-		return "", false, errors.New(`is not a URL of a PostgreSQL database; write "postgres://USER:PASSWORD@HOST:5432/DATABASE"`)
-	}
-	before, query, found := strings.Cut(raw, "?")
-	if !found {
-		return raw, false, nil
-	}
-	values, err := url.ParseQuery(query)
-	if err != nil {
-		return "", false, errors.New("has parameters that can't be read after the question mark")
-	}
-	switch mode := values.Get(paramPooler); {
-	case !values.Has(paramPooler):
-		return raw, false, nil
-	case mode != "transaction" && mode != "none":
-		return "", false, fmt.Errorf(`has the parameter %s=%s; it must be "transaction" or "none"`, paramPooler, mode)
-	default:
-		values.Del(paramPooler)
-		return before + "?" + values.Encode(), mode == "transaction", nil
+// warnOfIgnored names the parameters of a URL that change nothing.
+func warnOfIgnored(ctx context.Context, log *slog.Logger, raw string) {
+	if url, err := dburl.Postgres(raw); err == nil && len(url.Ignored) > 0 {
+		log.LogAttrs(ctx, slog.LevelWarn, "parameters of the database's URL have no effect here; leave them out",
+			slog.String("parameters", strings.Join(url.Ignored, ", ")))
 	}
 }
 
-// reason is the cause of a parser's error, without the URL.
+// reason is the cause of a parser's error, without the URL, of which dburl
+// has left nothing that can be misread.
 func reason(err error) string {
-	if _, ok := errors.AsType[*url.Error](err); ok { // which may quote a part of the password
-		return "host, port or name can't be read (special characters in a password are written %40 and the like)"
-	}
 	if parse, ok := errors.AsType[*pgconn.ParseConfigError](err); ok && parse.Unwrap() != nil {
 		return "a parameter can't be read: " + parse.Unwrap().Error()
 	}

@@ -1,4 +1,5 @@
-// Package redact takes out of values what may not be shown.
+// Package redact takes out of values what may not be shown. It reads
+// generously: where it is not sure, it hides more.
 package redact
 
 import (
@@ -6,11 +7,15 @@ import (
 	"strings"
 )
 
-// secretParameter is one of PostgreSQL's that holds a password.
-var secretParameter = regexp.MustCompile(`(?i)([?&](?:ssl)?password=)[^&]*`)
+var (
+	// secretParameter is one of a URL that holds a password.
+	secretParameter = regexp.MustCompile(`(?i)([?&;](?:[a-z_]*(?:password|passwd|pwd|secret|token))\s*=)[^&;]*`)
+	// maySecret finds what in any dialect stands around a password.
+	maySecret = regexp.MustCompile(`(?i)\S*(:\S*@|(pass|passwd|password|pwd|secret|token|auth[a-z]*|key)["']?\s*[=:])`)
+)
 
-// URL hides who a URL logs in as and with what, even of one that does not
-// parse.
+// URL hides who a URL that was understood logs in as and with what. Of one
+// that was not, show nothing: see Mistake.
 func URL(url string) string {
 	url = secretParameter.ReplaceAllString(url, "${1}…")
 	scheme, rest, found := strings.Cut(url, "://")
@@ -18,4 +23,21 @@ func URL(url string) string {
 		return scheme + "://…" + rest[at:]
 	}
 	return url
+}
+
+// Mistake is what may be shown of a value that was not understood: nothing if
+// a password may be in it.
+func Mistake(value string) string {
+	if maySecret.MatchString(value) {
+		return ""
+	}
+	return value
+}
+
+// Text cuts a message off where it begins to quote what may hold a password.
+func Text(message string) string {
+	if at := maySecret.FindStringIndex(message); at != nil {
+		return message[:at[0]] + "…"
+	}
+	return message
 }

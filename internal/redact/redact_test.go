@@ -1,6 +1,9 @@
 package redact
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestURL(t *testing.T) {
 	for url, want := range map[string]string{
@@ -21,5 +24,40 @@ func TestURL(t *testing.T) {
 		if got := URL(url); got != want {
 			t.Errorf("%s: %s, want %s", url, got, want)
 		}
+	}
+}
+
+// dialects are forms in which programs write a password, here TOPSECRET.
+var dialects = []string{
+	"host=h user=a password=TOPSECRET dbname=d", "host = h password = 'TOPSECRET'", `password="TOP SECRET"`, "Server=h;User Id=a;Password=TOPSECRET",
+	"Server=h;Pwd=TOPSECRET", "a:TOPSECRET@h:5432/d", "postgres:/a:TOPSECRET@h/d", "postgres:a:TOPSECRET@h/d", "sqlite://a:TOPSECRET@h/x/d",
+	"jdbc:postgresql://h/d?user=a&password=TOPSECRET", "postgresql+psycopg2://a:TOPSECRET@h/d", "postgres://a:TOP/SECRET@h/d", "postgres://a:TOP#SECRET@h/d",
+	"h:6379,password=TOPSECRET", "h:6379,ssl=true,Password=TOPSECRET", ":TOPSECRET@h:6379", "redis:TOPSECRET@h", `{"password": "TOPSECRET"}`,
+	"secret_key: TOPSECRET", "api-key=TOPSECRET", "Authorization=TOPSECRET auth=TOPSECRET",
+}
+
+func TestMistake_ShowsNoPasswordOfAnyDialect(t *testing.T) {
+	for _, value := range dialects {
+		if got := Mistake(value); got != "" {
+			t.Errorf("%s: %s", value, got)
+		}
+	}
+	for _, value := range []string{"", "10/x", "example.com:80", "https://app.example.com/", "Lax", "1h2", "mysql://h/d", "ann@example.com", "[::1]:80"} {
+		if got := Mistake(value); got != value {
+			t.Errorf("%s is hidden", value)
+		}
+	}
+}
+
+func TestText_EndsBeforeAPassword(t *testing.T) {
+	for _, value := range dialects {
+		got := Text(`unknown command "` + value + `" for "postern serve"`)
+		if strings.Contains(got, "TOP") || strings.Contains(got, "SECRET") || !strings.HasPrefix(got, "unknown command ") {
+			t.Errorf("%s: %s", value, got)
+		}
+	}
+	const plain = `unknown flag: --colour; did you mean --csrf-cookie-name?`
+	if got := Text(plain); got != plain {
+		t.Errorf("%q", got)
 	}
 }

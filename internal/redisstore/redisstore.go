@@ -24,6 +24,7 @@ import (
 	"github.com/valkey-io/valkey-go"
 
 	"github.com/postern-auth/postern/internal/auth"
+	"github.com/postern-auth/postern/internal/dburl"
 )
 
 var _ auth.SessionStore = (*Store)(nil)
@@ -143,19 +144,18 @@ func (o *Options) setDefaults() {
 	}
 }
 
-const urlForm = `write "redis://USER:PASSWORD@HOST:6379", or rediss:// for TLS`
-
 func parseURL(raw string) (valkey.ClientOption, error) {
-	u, err := url.Parse(raw)
-	if err != nil { // which may quote a part of the password
-		return valkey.ClientOption{}, errors.New("is not a URL: host, port or name can't be read (special characters in a password are written %40 and the like); " + urlForm)
-	}
-	option, err := valkey.ParseURL(raw)
+	canonical, err := dburl.Redis(raw)
 	if err != nil {
-		return valkey.ClientOption{}, fmt.Errorf("is not a URL of a Redis or Valkey server: %s; %s", strings.TrimPrefix(err.Error(), "valkey: "), urlForm)
+		return valkey.ClientOption{}, err
 	}
-	if u.Scheme != "unix" && u.Hostname() == "" {
-		return valkey.ClientOption{}, errors.New("names no host; " + urlForm)
+	u, err := url.Parse(canonical)
+	if err != nil { // which would quote the URL
+		return valkey.ClientOption{}, errors.New("can't be read")
+	}
+	option, err := valkey.ParseURL(canonical)
+	if err != nil {
+		return valkey.ClientOption{}, fmt.Errorf("can't be used: %s", strings.TrimPrefix(err.Error(), "valkey: "))
 	}
 	if err := useCA(&option, u.Query().Get("ca_file")); err != nil {
 		return valkey.ClientOption{}, err
