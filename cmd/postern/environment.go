@@ -17,13 +17,19 @@ const (
 )
 
 // environment reads NAME=value pairs; of a name that comes twice, the last
-// counts.
+// counts. Files of variables that were written on Windows leave a byte-order
+// mark before the first name, and a carriage return behind the values.
 func environment(environ []string) map[string]string {
 	env := make(map[string]string, len(environ))
 	for _, pair := range environ {
-		if name, value, ok := strings.Cut(pair, "="); ok && name != "" {
-			env[name] = value
+		name, value, ok := strings.Cut(strings.TrimPrefix(pair, byteOrderMark), "=")
+		if !ok || name == "" {
+			continue
 		}
+		if strings.HasPrefix(name, envPrefix) {
+			value = strings.TrimSuffix(value, "\r")
+		}
+		env[name] = value
 	}
 	return env
 }
