@@ -84,6 +84,8 @@ func Listen(ctx context.Context, o Options) (_ []net.Listener, err error) {
 		var l net.Listener = lazyListener{raw}
 		if secure != nil && raw.Addr().Network() == "tcp" {
 			l = tls.NewListener(l, secure)
+		} else {
+			l = headListener{l}
 		}
 		if i >= len(o.Passed) {
 			l = ownListener{l, raw}
@@ -142,15 +144,20 @@ type Patience struct {
 func Serve(ctx context.Context, listeners []net.Listener, handler http.Handler, p Patience, log *slog.Logger) error {
 	var open atomic.Int64
 	server := &http.Server{
-		Handler:           handler,
+		Handler:           tellLength(handler),
+		ConnContext:       withHeadConn,
 		ReadHeaderTimeout: ReadHeaderTimeout,
 		ReadTimeout:       ReadTimeout,
 		WriteTimeout:      WriteTimeout,
 		IdleTimeout:       IdleTimeout,
 		MaxHeaderBytes:    MaxHeaderBytes - headerSlop,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-		ConnState: func(_ net.Conn, state http.ConnState) {
+		ConnState: func(conn net.Conn, state http.ConnState) {
 			switch state {
+			case http.StateIdle:
+				if c, ok := conn.(*headConn); ok {
+					c.nextRequest()
+				}
 			case http.StateNew:
 				open.Add(1)
 			case http.StateClosed, http.StateHijacked:

@@ -61,15 +61,19 @@ func selfSigned(t *testing.T) (cert, key string, pool *x509.CertPool) {
 // serve answers "hello" until the test ends.
 func serve(t *testing.T, o Options) net.Addr {
 	t.Helper()
+	return serveHandler(t, o, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") }))
+}
+
+func serveHandler(t *testing.T, o Options, handler http.Handler) net.Addr {
+	t.Helper()
 	listeners, err := Listen(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	hello := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") })
 	go func() {
-		done <- Serve(ctx, listeners, hello, Patience{Drain: DrainTimeout}, slog.New(slog.DiscardHandler))
+		done <- Serve(ctx, listeners, handler, Patience{Drain: DrainTimeout}, slog.New(slog.DiscardHandler))
 	}()
 	t.Cleanup(func() {
 		stop()
