@@ -97,7 +97,7 @@ func (o *Options) parameters(op *operation) []object {
 // a browser's preflight.
 func (o *Options) options(op *operation) object {
 	answers := []answer{{Status: 200, Description: "What the endpoint reads and writes; or, to a browser that asks on behalf of another origin, nothing but headers.", Schema: "Metadata", Other: true, Cookies: true, Example: object{
-		{"name", op.Summary}, {"description", ""}, {"renders", o.renders()},
+		{"name", op.Name}, {"description", ""}, {"renders", o.renders()},
 		{"parses", []string{"application/json", "application/x-www-form-urlencoded", "multipart/form-data"}},
 	}}}
 	if op.Private {

@@ -6,6 +6,7 @@ import "strconv"
 // Texts are in English; the page has them in other languages.
 type operation struct {
 	Method, Path, ID     string
+	Name                 string // of the endpoint, as OPTIONS gives it
 	Summary, Description string
 	Private              bool // needs a session
 	Unsafe               bool // needs a CSRF token, if there is a session
@@ -56,12 +57,13 @@ var userExample = object{{"id", 1}, {"username", "ada"}, {"email", "ada@example.
 // The answers that several operations have.
 var (
 	malformed   = answer{Status: 400, Description: "The body can't be read, or fields are wrong: for each of them what is wrong.", Schema: "Refusal", Example: object{{"username", []string{"This field is required."}}}}
+	garbled     = answer{Status: 400, Description: "The body can't be read. It is only looked at for a CSRF token.", Schema: "Error", Example: detail("JSON parse error - the text ends too early")}
 	badHost     = answer{Status: 400, Description: "The request asks for a host that this server does not answer to.", Schema: "Error", Example: detail("Bad Request (400)")}
 	forged      = answer{Status: 403, Description: "The CSRF token is missing or wrong, or the request comes from an origin that is not trusted.", Schema: "Error", Example: detail("CSRF Failed: CSRF token missing.")}
 	noFormat    = answer{Status: 404, Description: "There is no such format.", Schema: "Error", Example: detail("Not found.")}
 	tooMany     = answer{Status: 429, Description: "There were too many attempts. Retry-After tells for how many seconds to wait.", Schema: "Error", Example: detail("Request was throttled. Expected available in 12 seconds."), Retry: true}
 	unreadable  = answer{Status: 415, Description: "The media type of the body is none that is read.", Schema: "Error", Example: detail("Unsupported media type \"text/plain\" in request.")}
-	tooLarge    = answer{Status: 413, Description: "The body is larger than 1 MiB.", Schema: "Error", Example: detail("Request body exceeded 1048576 bytes.")}
+	tooLarge    = answer{Status: 413, Description: "The body is larger than 1 MiB.", Schema: "Error", Example: detail("Request body too large.")}
 	unwritable  = answer{Status: 406, Description: "The Accept header names nothing that can be written.", Schema: "Error", Example: detail("Could not satisfy the request Accept header.")}
 	failed      = answer{Status: 500, Description: "The server failed. Its log says why.", Schema: "Error", Example: detail("A server error occurred.")}
 	unavailable = answer{Status: 503, Description: "The server is too busy or can't reach its database. Nothing was acknowledged; try again.", Schema: "Error", Example: detail("Service temporarily unavailable, try again later."), Retry: true}
@@ -74,7 +76,7 @@ func (o *Options) operations() []operation {
 	user := property{Name: "username", Description: "Letters, digits and @ . + - _ only.", Required: true, MinLength: 1, MaxLength: 150}
 	list := []operation{
 		{
-			Method: "POST", Path: "/api/register/", ID: "register", Unsafe: true, Summary: "Register",
+			Method: "POST", Path: "/api/register/", ID: "register", Name: "Register Api", Unsafe: true, Summary: "Register",
 			Description: "Makes a new user and logs it in. The answer sets the session cookie and the CSRF cookie.",
 			Body: &body{
 				Schema: "Registration",
@@ -92,7 +94,7 @@ func (o *Options) operations() []operation {
 			},
 		},
 		{
-			Method: "POST", Path: "/api/login/", ID: "login", Unsafe: true, Summary: "Log in",
+			Method: "POST", Path: "/api/login/", ID: "login", Name: "Login Api", Unsafe: true, Summary: "Log in",
 			Description: "Logs a user in by name and password. The answer sets the session cookie and the CSRF cookie.",
 			Body: &body{
 				Schema: "Credentials",
@@ -112,15 +114,15 @@ func (o *Options) operations() []operation {
 			},
 		},
 		{
-			Method: "POST", Path: "/api/logout/", ID: "logout", Private: true, Unsafe: true, Summary: "Log out",
+			Method: "POST", Path: "/api/logout/", ID: "logout", Name: "Logout Api", Private: true, Unsafe: true, Summary: "Log out",
 			Description: "Ends the session of the request, at once and on every node.",
 			Answers: []answer{
 				{Status: 200, Description: "The session has ended. The answer deletes the session cookie.", Schema: "Message", Example: object{{"message", "Logout successful"}}, Cookies: true},
-				malformed, noSession, tooLarge, unreadable, unavailable,
+				garbled, noSession, tooLarge, unreadable, unavailable,
 			},
 		},
 		{
-			Method: "GET", Path: "/api/user/", ID: "user", Private: true, Summary: "Who is logged in",
+			Method: "GET", Path: "/api/user/", ID: "user", Name: "User Status Api", Private: true, Summary: "Who is logged in",
 			Description: "Tells who is logged in.",
 			Answers: []answer{
 				{Status: 200, Description: "Who is logged in.", Schema: "User", Example: userExample, Cookies: true},
@@ -128,7 +130,7 @@ func (o *Options) operations() []operation {
 			},
 		},
 		{
-			Method: "GET", Path: "/api/protected/", ID: "protected", Private: true, Summary: "A page for members",
+			Method: "GET", Path: "/api/protected/", ID: "protected", Name: "Protected Api", Private: true, Summary: "A page for members",
 			Description: "Greets the user who is logged in, and nobody else.",
 			Answers: []answer{
 				{Status: 200, Description: "A greeting.", Schema: "Message", Example: object{{"message", "Hello, ada! You are authenticated."}}, Cookies: true},
