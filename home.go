@@ -41,6 +41,8 @@ type sessionHome interface {
 	TakeSlot(ctx context.Context, key, device, network string, w redisstore.Waitlist, queue bool) (wait time.Duration, settled bool, err error)
 	Ping(context.Context) error
 	Close() error
+	// TryWrite reports whether writes are taken.
+	TryWrite(context.Context) error
 }
 
 // stores are where users and sessions live.

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/postern-auth/postern/internal/auth"
@@ -24,10 +25,12 @@ const (
 	reportWait     = 5 * time.Second
 )
 
-// reporter tells the database that this process is there, for the other
-// nodes' admin sites.
+// reporter writes to the database that this process is there, for the other
+// nodes' admin sites, and finds out in doing so whether writes are taken.
 type reporter struct {
 	store     auth.NodeStore
+	sessions  sessionHome // nil: sessions are in the database
+	writes    *writeTrial
 	readiness *ops.Readiness
 	node      auth.Node
 	now       func() time.Time
@@ -37,14 +40,14 @@ type reporter struct {
 }
 
 // startReporting reports until stop is called.
-func startReporting(store auth.NodeStore, readiness *ops.Readiness, c *Config) *reporter {
+func startReporting(s *stores, readiness *ops.Readiness, writes *writeTrial, c *Config) *reporter {
 	name, err := os.Hostname()
 	if err != nil {
 		name = "unknown"
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &reporter{
-		store: store, readiness: readiness, now: c.Now, log: c.Log, cancel: cancel, stopped: make(chan struct{}),
+		store: s.database, sessions: s.sessions, writes: writes, readiness: readiness, now: c.Now, log: c.Log, cancel: cancel, stopped: make(chan struct{}),
 		node: auth.Node{ID: rand.Text(), Name: fmt.Sprintf("%s:%d", name, os.Getpid()), Version: thisBuild().Version, Started: c.Now()},
 	}
 	go r.run(ctx)
@@ -78,9 +81,34 @@ func (r *reporter) report(ctx context.Context) {
 	}
 	n := r.node
 	n.Seen, n.Problems = r.now(), strings.Join(problems, "; ")
-	if err := r.store.ReportNode(ctx, n, n.Seen.Add(-forgottenAfter)); err != nil && !errors.Is(err, context.Canceled) {
-		r.log.LogAttrs(ctx, slog.LevelDebug, "this node not reported", slog.Any("error", err))
+	err := r.store.ReportNode(ctx, n, n.Seen.Add(-forgottenAfter))
+	if r.sessions != nil {
+		err = errors.Join(err, r.sessions.TryWrite(ctx))
 	}
+	if !errors.Is(err, context.Canceled) { // not because of a stop
+		r.writes.set(err)
+	}
+}
+
+// writeTrial is what came of the latest write that was made to find out
+// whether writes are taken: a disk that is full, a server that has become
+// read-only. Its zero value is good. Safe for concurrent use.
+type writeTrial struct {
+	mu  sync.Mutex
+	err error
+}
+
+func (w *writeTrial) set(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.err = err
+}
+
+// check is an ops.Check.
+func (w *writeTrial) check(context.Context) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.err
 }
 
 // stop takes this process off the list.

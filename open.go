@@ -58,7 +58,8 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 	}
 	c = d.config
 	i.watch(d)
-	readiness := ops.NewReadiness(c.Log, d.checks()...)
+	writes := &writeTrial{}
+	readiness := ops.NewReadiness(c.Log, append(d.checks(), ops.Check{Name: "writes", Run: writes.check})...)
 	counts := d.sharedCounts(i.metrics.Unshared)
 	logins := throttles{c.throttle(c.Throttle.Login, counts.of("login")), c.accountThrottle(c.Throttle.LoginAccount, counts.waitlist(), counts.of("device"))}
 	pages, err := c.browser()
@@ -84,7 +85,7 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 		docs:      docs,
 		readiness: readiness,
 		counts:    counts,
-		reporter:  startReporting(d.stores.database, readiness, &d.config),
+		reporter:  startReporting(d.stores, readiness, writes, &d.config),
 		api: api.New(api.Options{
 			Realm:                 d.realm,
 			UnauthenticatedStatus: c.UnauthenticatedStatus,

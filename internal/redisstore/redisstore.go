@@ -11,6 +11,7 @@ package redisstore
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -210,6 +211,20 @@ func (s *Store) Ping(ctx context.Context) error {
 	}
 	if err != nil {
 		return fmt.Errorf("ping the session store: %w", unavailable(err))
+	}
+	return nil
+}
+
+// TryWrite reports whether a server takes writes: it asks one master, drawn by
+// chance, to overwrite a key that there isn't. A server that is out of memory,
+// can't save to its disk, lacks replicas or is itself a replica refuses that.
+// The error wraps auth.ErrUnavailable.
+func (s *Store) TryWrite(ctx context.Context) error {
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
+	command := s.client.B().Set().Key(probe + ":" + rand.Text()).Value("").Xx().Build()
+	if err := s.client.Do(ctx, command).Error(); err != nil && !valkey.IsValkeyNil(err) {
+		return fmt.Errorf("write to the session store: %w", unavailable(err))
 	}
 	return nil
 }

@@ -2,6 +2,8 @@ package redisstore
 
 import (
 	"errors"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -41,5 +43,34 @@ func TestAServerThatRefusesUsIsUnavailableAndComesBack(t *testing.T) {
 		})
 		back := time.Now()
 		redistest.Eventually(t, "it is heard again after "+what, func() bool { return n.beatAfter(back) })
+	}
+}
+
+// TestTryWrite_ServerThatTakesNoWrites: each of these still answers a read.
+func TestTryWrite_ServerThatTakesNoWrites(t *testing.T) {
+	server, master := redistest.Start(t), redistest.Start(t)
+	s := openAt(t, server.URL(), openUsers(t, nil), Options{})
+	takes := func() bool { return s.TryWrite(t.Context()) == nil }
+	if !takes() {
+		t.Fatal("a new server takes no writes")
+	}
+	for what, change := range map[string]struct{ refuse, mend [][]string }{
+		"full":             {[][]string{{"config", "set", "maxmemory", "1"}}, [][]string{{"config", "set", "maxmemory", "0"}}},
+		"a replica":        {[][]string{{"replicaof", "127.0.0.1", strconv.Itoa(master.Port)}}, [][]string{{"replicaof", "no", "one"}}},
+		"without replicas": {[][]string{{"config", "set", "min-replicas-to-write", "1"}}, [][]string{{"config", "set", "min-replicas-to-write", "0"}}},
+	} {
+		for _, command := range change.refuse {
+			server.Do(t, command...)
+		}
+		if err := s.TryWrite(t.Context()); !errors.Is(err, auth.ErrUnavailable) {
+			t.Errorf("%s: %v, want ErrUnavailable", what, err)
+		}
+		for _, command := range change.mend {
+			server.Do(t, command...)
+		}
+		redistest.Eventually(t, "writes are taken again after "+what, takes)
+	}
+	if keys := server.Do(t, "dbsize"); !strings.Contains(keys, "0") {
+		t.Errorf("the trials left keys: %s", keys)
 	}
 }

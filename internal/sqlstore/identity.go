@@ -22,12 +22,13 @@ import (
 // (modernc.org/sqlite/lib): that matters, because a process with two SQLites
 // would lose its locks on a file that both have open.
 type identities struct {
-	path  string
-	wait  time.Duration // for a lock
-	slots chan struct{} // holds an element for each connection that is in use
-	ended chan struct{} // closed when no more reads may begin
-	took  observer
-	end   sync.Once
+	path   string
+	wait   time.Duration // for a lock
+	slots  chan struct{} // holds an element for each connection that is in use
+	ended  chan struct{} // closed when no more reads may begin
+	took   observer
+	end    sync.Once
+	health *health
 
 	mu   sync.Mutex
 	idle []*identityReader // the one used last is at the end: its pages are in memory
@@ -35,8 +36,8 @@ type identities struct {
 
 // newIdentities returns at most conns connections to the file path, which
 // exists. Each is opened when it is needed first.
-func newIdentities(path string, conns int) *identities {
-	return &identities{path: path, wait: readerWait, slots: make(chan struct{}, conns), ended: make(chan struct{})}
+func newIdentities(path string, conns int, h *health) *identities {
+	return &identities{path: path, wait: readerWait, slots: make(chan struct{}, conns), ended: make(chan struct{}), health: h}
 }
 
 // read returns the session id and its user, or auth.ErrNoSession. It looks at
@@ -46,14 +47,17 @@ func (p *identities) read(ctx context.Context, id *auth.SessionID) (*auth.Identi
 		return nil, err
 	}
 	defer p.leave()
+	if p.health.misplaced.Load() {
+		return nil, errMisplaced
+	}
 	r, err := p.take()
 	if err != nil {
-		return nil, classify(err)
+		return nil, classify(p.health.note(err))
 	}
 	identity, err := r.read(id)
 	if err != nil && !errors.Is(err, auth.ErrNoSession) {
 		// A new connection knows nothing of what was wrong with this one.
-		return nil, classify(errors.Join(err, r.conn.Close()))
+		return nil, classify(errors.Join(p.health.note(err), r.conn.Close()))
 	}
 	p.keep(r)
 	return identity, err

@@ -262,7 +262,7 @@ func TestAFileThatCannotBeReadMakesIdentitiesUnavailable(t *testing.T) {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "postern.sqlite3")
-	p := newIdentities(path, 1)
+	p := newIdentities(path, 1, &health{now: time.Now})
 	defer p.close()
 	p.wait = time.Millisecond
 	id := benchID(0)

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // Condition is what InspectSQLite found.
@@ -48,7 +49,7 @@ func InspectSQLite(ctx context.Context, path string) (_ *Condition, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", path, err)
 	}
-	s := &Store{path: path, lists: newListPool(lists)}
+	s := &Store{path: path, lists: newListPool(lists, &health{now: time.Now})}
 	defer func() { err = errors.Join(err, s.lists.close()) }()
 	steps, err := s.Status(ctx)
 	if err != nil {

@@ -14,9 +14,10 @@ import (
 // pool is a set of connections that only read. Its statements are prepared at
 // their first use, because there may be no tables before that.
 type pool struct {
-	db   *sql.DB
-	stop bool // a read that takes long ends with its context
-	took observer
+	db     *sql.DB
+	stop   bool // a read that takes long ends with its context
+	took   observer
+	health *health
 
 	mu       sync.RWMutex
 	prepared map[string]*sql.Stmt
@@ -26,12 +27,14 @@ type pool struct {
 // newPool returns a pool for reads of one row: they take microseconds and
 // look at their context only before they start, which spares the driver a
 // goroutine for each.
-func newPool(db *sql.DB) *pool { return &pool{db: db, prepared: make(map[string]*sql.Stmt)} }
+func newPool(db *sql.DB, h *health) *pool {
+	return &pool{db: db, health: h, prepared: make(map[string]*sql.Stmt)}
+}
 
 // newListPool returns a pool for reads that may scan a table: they end with
 // their context.
-func newListPool(db *sql.DB) *pool {
-	p := newPool(db)
+func newListPool(db *sql.DB, h *health) *pool {
+	p := newPool(db, h)
 	p.stop = true
 	return p
 }
@@ -45,9 +48,12 @@ type failed struct{ err error }
 func (f failed) Scan(...any) error { return f.err }
 
 // explained is a row whose errors are told apart by classify.
-type explained struct{ row *sql.Row }
+type explained struct {
+	row    *sql.Row
+	health *health
+}
 
-func (e explained) Scan(dest ...any) error { return classify(e.row.Scan(dest...)) }
+func (e explained) Scan(dest ...any) error { return classify(e.health.note(e.row.Scan(dest...))) }
 
 // row runs a query for one row. sql.ErrNoRows is passed on; other errors wrap
 // auth.ErrUnavailable when the database is to blame.
@@ -57,7 +63,7 @@ func (p *pool) row(ctx context.Context, query string, args []any) scanner {
 		return failed{err}
 	}
 	defer p.took.since(time.Now(), "read", 1)
-	return explained{stmt.QueryRowContext(ctx, args...)}
+	return explained{stmt.QueryRowContext(ctx, args...), p.health}
 }
 
 // each runs a query and calls scan for every row of its result.
@@ -69,15 +75,15 @@ func (p *pool) each(ctx context.Context, query string, args []any, scan func(sca
 	defer p.took.since(time.Now(), "list", 1)
 	rows, err := stmt.QueryContext(ctx, args...)
 	if err != nil {
-		return classify(err)
+		return p.classify(err)
 	}
-	defer func() { err = errors.Join(err, classify(rows.Close())) }()
+	defer func() { err = errors.Join(err, p.classify(rows.Close())) }()
 	for rows.Next() {
 		if err := scan(rows); err != nil {
-			return classify(err)
+			return p.classify(err)
 		}
 	}
-	return classify(rows.Err())
+	return p.classify(rows.Err())
 }
 
 func (p *pool) statement(ctx context.Context, query string) (context.Context, *sql.Stmt, error) {
@@ -86,6 +92,9 @@ func (p *pool) statement(ctx context.Context, query string) (context.Context, *s
 	}
 	if !p.stop {
 		ctx = context.WithoutCancel(ctx)
+	}
+	if p.health.misplaced.Load() {
+		return nil, nil, errMisplaced
 	}
 	p.mu.RLock()
 	stmt, closed := p.prepared[query], p.closed
@@ -98,7 +107,7 @@ func (p *pool) statement(ctx context.Context, query string) (context.Context, *s
 	}
 	stmt, err := p.db.PrepareContext(ctx, query)
 	if err != nil {
-		return nil, nil, classify(err)
+		return nil, nil, p.classify(err)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -113,10 +122,12 @@ func (p *pool) statement(ctx context.Context, query string) (context.Context, *s
 func (p *pool) prepare(ctx context.Context, query string) error {
 	stmt, err := p.db.PrepareContext(ctx, query)
 	if err != nil {
-		return classify(err)
+		return p.classify(err)
 	}
 	return stmt.Close()
 }
+
+func (p *pool) classify(err error) error { return classify(p.health.note(err)) }
 
 // close ends the pool; reads under way fail.
 func (p *pool) close() error {

@@ -46,6 +46,7 @@ func OpenSQLite(ctx context.Context, path string, o Options) (*Store, error) {
 	if err := createFile(path); err != nil {
 		return nil, err
 	}
+	health := &health{path: path, now: o.Now}
 	readers := max(4, runtime.GOMAXPROCS(0))
 	reads, readsErr := openSQLite(path, readPragmas, readers)
 	lists, listsErr := openSQLite(path, readPragmas, 2)
@@ -54,11 +55,14 @@ func OpenSQLite(ctx context.Context, path string, o Options) (*Store, error) {
 		return nil, fmt.Errorf("open database %s: %w", path, err)
 	}
 	s := &Store{
-		path: path, reads: newPool(reads), lists: newListPool(lists),
-		identities: newIdentities(path, readers), write: newWriter(writes, o), reach: defaultReach,
+		path: path, reads: newPool(reads, health), lists: newListPool(lists, health),
+		identities: newIdentities(path, readers, health), write: newWriter(writes, health, o), reach: defaultReach, health: health,
 	}
 	s.reads.took, s.lists.took, s.identities.took = o.Observe, o.Observe, o.Observe
 	if err := s.probe(ctx, o.Wait); err != nil {
+		return nil, errors.Join(explain(path, err), s.Close())
+	}
+	if err := health.opened(); err != nil {
 		return nil, errors.Join(explain(path, err), s.Close())
 	}
 	return s, nil

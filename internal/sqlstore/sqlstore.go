@@ -65,15 +65,32 @@ type Store struct {
 	identities *identities
 	write      *writer
 	reach      reach
+	health     *health
 }
 
-// Ping reports whether the database answers a read; its error wraps
-// auth.ErrUnavailable.
+// Ping reports whether the database can serve: its file is where it was, it
+// answers a read, no read or write met a damaged file or a disk that takes
+// nothing in the last 30 seconds, and, every 30 seconds, pages of the file can be read.
+// Its error wraps auth.ErrUnavailable. Whether it can be written is known once
+// somebody writes: a server reports itself every ten seconds (ReportNode).
 func (s *Store) Ping(ctx context.Context) error {
-	if err := s.reads.row(ctx, selectAnyTable, nil).Scan(new(int)); err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return fmt.Errorf("ping the database: %w", err)
+	if err := s.ping(ctx); err != nil {
+		return fmt.Errorf("ping the database: %w", unavailable(err))
 	}
 	return nil
+}
+
+func (s *Store) ping(ctx context.Context) error {
+	if err := s.health.locate(); err != nil {
+		return err
+	}
+	if err := s.health.recent(); err != nil {
+		return err
+	}
+	if err := s.reads.row(ctx, selectAnyTable, nil).Scan(new(int)); err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
+	return s.health.checkPages(ctx)
 }
 
 // Close commits the writes that are queued and closes the database. Acts that

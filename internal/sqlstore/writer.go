@@ -42,10 +42,11 @@ func (j *job) leave() bool { return j.state.CompareAndSwap(waiting, left) }
 // up in one transaction, each in a savepoint of its own, commits, and only
 // then answers them all.
 type writer struct {
-	db   *sql.DB
-	wait time.Duration
-	news *news // nil if nobody listens
-	took observer
+	db     *sql.DB
+	wait   time.Duration
+	news   *news // nil if nobody listens
+	took   observer
+	health *health
 
 	mu     sync.RWMutex // held for reading while a job enters the queue
 	closed bool
@@ -58,8 +59,8 @@ type writer struct {
 	held     *job // wants a commit of its own, the next one
 }
 
-func newWriter(db *sql.DB, o Options) *writer {
-	w := &writer{db: db, wait: o.Wait, news: newNews(o), took: o.Observe, queue: make(chan *job, o.Queue), ended: make(chan struct{})}
+func newWriter(db *sql.DB, h *health, o Options) *writer {
+	w := &writer{db: db, health: h, wait: o.Wait, news: newNews(o), took: o.Observe, queue: make(chan *job, o.Queue), ended: make(chan struct{})}
 	go w.work()
 	return w
 }
@@ -189,10 +190,14 @@ func (w *writer) transact(first *job, batch []*job) []*job {
 		}
 		batch = append(batch, j)
 		j.err, lost = t.attempt(j.run)
+		_ = w.health.note(j.err)
 		changed = changed || j.err == nil
 	}
 	if lost == nil && changed {
-		lost = classify(t.command("commit"))
+		// SQLite itself goes on to write to a file that was deleted.
+		if lost = w.health.locate(); lost == nil {
+			lost = classify(w.health.note(t.command("commit")))
+		}
 		w.took.since(began, "commit", len(batch))
 	}
 	if (lost != nil || !changed) && t.command("rollback") != nil {
@@ -225,7 +230,7 @@ func (w *writer) begin(first *job) bool {
 		}
 		w.disconnect()
 		if first.take() {
-			first.err = classify(err)
+			first.err = classify(w.health.note(err))
 			close(first.done)
 		}
 	}
@@ -257,7 +262,8 @@ func (w *writer) look() {
 	if w.news == nil || !w.news.isDue() {
 		return
 	}
-	if w.connect() != nil {
+	// A file that is elsewhere hears nothing of those who write to this one.
+	if w.health.locate() != nil || w.connect() != nil {
 		return
 	}
 	if err := w.news.look(&tx{conn: w.conn, prepared: w.prepared}); err != nil && !isBusy(err) {
