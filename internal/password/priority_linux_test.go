@@ -15,13 +15,21 @@ import (
 // be changed.
 const lowPriorityChild = "POSTERN_TEST_LOW_PRIORITY"
 
-func TestWorkersOfLowPriorityHaveThreadsOfTheirOwn(t *testing.T) {
+// maxNiceness is where the kernel stops: a process that is nice already can
+// become no nicer than that.
+const maxNiceness = 19
+
+// TestLowPriorityWorkers_HaveThreadsOfTheirOwn runs as it was started, and in
+// processes so nice that the workers' threads meet the kernel's bound.
+func TestLowPriorityWorkers_HaveThreadsOfTheirOwn(t *testing.T) {
 	if os.Getenv(lowPriorityChild) == "" {
-		child := exec.Command(os.Args[0], "-test.run", "^"+t.Name()+"$", "-test.v")
-		child.Env = append(os.Environ(), lowPriorityChild+"=1")
-		out, err := child.CombinedOutput()
-		if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
-			t.Fatalf("%v\n%s", err, out)
+		for _, nicer := range []string{"0", "12", "19"} {
+			child := exec.Command("nice", "-n", nicer, os.Args[0], "-test.run", "^"+t.Name()+"$", "-test.v")
+			child.Env = append(os.Environ(), lowPriorityChild+"=1")
+			out, err := child.CombinedOutput()
+			if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
+				t.Errorf("nice -n %s: %v\n%s", nicer, err, out)
+			}
 		}
 		return
 	}
@@ -40,8 +48,8 @@ func TestWorkersOfLowPriorityHaveThreadsOfTheirOwn(t *testing.T) {
 		if err := g.Do(t.Context(), netip.Addr{}, func() { tid = unix.Gettid(); nice = threadNiceness(t, tid) }); err != nil {
 			t.Fatal(err)
 		}
-		if nice != own+niceness {
-			t.Errorf("thread %d: niceness %d, want %d more than %d", tid, nice, niceness, own)
+		if nice != min(own+niceness, maxNiceness) {
+			t.Errorf("thread %d: niceness %d, want %d more than %d, at most %d", tid, nice, niceness, own, maxNiceness)
 		}
 	}
 	// Threads that went on after a worker must not be slow ones.
