@@ -2,7 +2,9 @@ package postern
 
 import (
 	"context"
+	"crypto/hmac"
 	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -164,7 +166,9 @@ func openDirectory(ctx context.Context, c Config, i *instruments) (*Directory, e
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	hashing, err := password.New(c.Passwords.hashing(c.Rand))
+	ho := c.Passwords.hashing(c.Rand)
+	ho.DecoyKey = c.decoyKey()
+	hashing, err := password.New(ho)
 	if err != nil {
 		return nil, fmt.Errorf("set up password hashing: %w", err)
 	}
@@ -247,6 +251,14 @@ func (p Passwords) hashing(random io.Reader) password.Options {
 		Scrypt:           password.ScryptCost{N: p.ScryptN, R: p.ScryptR, P: p.ScryptP},
 		Rand:             random,
 	}
+}
+
+// decoyKey is the key for what unknown names cost. It is made from the secret
+// key in use, so that all nodes have the same. Its fallbacks play no part.
+func (c *Config) decoyKey() []byte {
+	mac := hmac.New(sha256.New, []byte(c.SecretKey))
+	mac.Write([]byte("postern.decoy"))
+	return mac.Sum(nil)
 }
 
 var secureModes = map[SecureMode]guard.SecureMode{

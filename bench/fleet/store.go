@@ -78,8 +78,8 @@ func (s *store) Touch(_ context.Context, seen []auth.Touch) error {
 	return nil
 }
 
-// Users implements auth.UserStore: a realm asks for a sample of the hashes.
-func (s *store) Users(context.Context, auth.UserFilter) ([]auth.User, error) { return nil, nil }
+// PasswordSample implements auth.UserStore: a realm asks for it when it begins.
+func (s *store) PasswordSample(context.Context, int64, int) ([]string, error) { return nil, nil }
 
 func (s *store) Start(context.Context, *auth.Start) error            { return errNotModelled }
 func (s *store) EndAll(context.Context, int64) (int, error)          { return 0, errNotModelled }
@@ -88,6 +88,10 @@ func (s *store) DeleteUser(context.Context, int64) error             { return er
 func (s *store) UserByID(context.Context, int64) (*auth.User, error) { return nil, errNotModelled }
 
 func (s *store) Sessions(context.Context, auth.SessionFilter) ([]auth.Session, error) {
+	return nil, errNotModelled
+}
+
+func (s *store) Users(context.Context, auth.UserFilter) ([]auth.User, error) {
 	return nil, errNotModelled
 }
 

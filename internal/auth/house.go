@@ -112,6 +112,8 @@ func (r *Realm) keepHouse(ctx context.Context) {
 	defer fails.Stop()
 	sweep := time.NewTicker(sweepEvery)
 	defer sweep.Stop()
+	sample := time.NewTimer(untilSample(r.now()))
+	defer sample.Stop()
 	r.sweepOnce(ctx)
 	for {
 		select {
@@ -127,6 +129,11 @@ func (r *Realm) keepHouse(ctx context.Context) {
 			}
 		case <-sweep.C:
 			r.sweepOnce(ctx)
+		case <-sample.C:
+			if err := r.sampleHashes(ctx); err != nil && ctx.Err() == nil {
+				r.log.LogAttrs(ctx, slog.LevelWarn, "the costs of password hashes were not read: unknown names keep those of the last time, and it will be tried again", slog.Any("error", err))
+			}
+			sample.Reset(untilSample(r.now()))
 		}
 	}
 }

@@ -85,9 +85,15 @@ type Realm struct {
 	stopped       chan struct{}
 }
 
-// populationSample is how many users' hashes tell password.Hashing what a
-// password check costs in this realm; see password.Hashing.SetPopulation.
-const populationSample = 500
+const (
+	// populationSample is how many users' hashes at most tell password.Hashing
+	// what a password check costs in this realm; see
+	// password.Hashing.SetPopulation.
+	populationSample = 1000
+	// populationEvery is how often they are read: whenever the time since 1970
+	// is a multiple of it, so that all nodes do so at the same moment.
+	populationEvery = 10 * time.Minute
+)
 
 // New returns a realm and starts its work in the background. Close ends it.
 func New(ctx context.Context, o Options) (*Realm, error) {
@@ -125,21 +131,26 @@ func New(ctx context.Context, o Options) (*Realm, error) {
 	return r, nil
 }
 
-// sampleHashes shows the oldest and the newest hashes of the user table to
-// the hashers, so that an unknown name costs what a known one does.
+// sampleHashes shows hashes from all parts of the user table to the hashers, so
+// that an unknown name costs what a known one does. It is all of them, or those
+// at every second id, or every fourth and so on: with the same table every
+// node reads the same ones.
 func (r *Realm) sampleHashes(ctx context.Context) error {
-	var hashes []string
-	for _, newest := range []bool{false, true} {
-		users, err := r.users.Users(ctx, UserFilter{Newest: newest, Limit: populationSample})
+	for step := int64(1); ; step *= 2 {
+		hashes, err := r.users.PasswordSample(ctx, step, populationSample+1)
 		if err != nil {
 			return fmt.Errorf("sample the password hashes: %w", err)
 		}
-		for i := range users {
-			hashes = append(hashes, users[i].Password)
+		if len(hashes) <= populationSample || step == 1<<62 {
+			r.hashing.SetPopulation(hashes)
+			return nil
 		}
 	}
-	r.hashing.SetPopulation(hashes)
-	return nil
+}
+
+// untilSample is the time until the next moment to read the hashes.
+func untilSample(now time.Time) time.Duration {
+	return populationEvery - time.Duration(now.UnixNano()%int64(populationEvery))
 }
 
 // Policy returns the rules for the life of sessions.

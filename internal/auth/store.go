@@ -21,6 +21,10 @@ type UserStore interface {
 	// belong to it; ErrNoUser, ErrLastSuperuser, or ErrUserInUse when rows of
 	// other tables refer to it (then nothing is removed).
 	DeleteUser(ctx context.Context, id int64) error
+	// PasswordSample returns the encoded password of the first user in every
+	// stretch of step ids, "" for none, in the order of the ids and at most
+	// limit. It is the same for all who ask of the same table.
+	PasswordSample(ctx context.Context, step int64, limit int) ([]string, error)
 	// Users lists the users that f selects; none is no error.
 	Users(ctx context.Context, f UserFilter) ([]User, error)
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"math/bits"
 	"slices"
 )
 
@@ -22,8 +23,9 @@ type share struct {
 }
 
 // SetPopulation tells which hashes the user table holds, so that Decoy costs
-// what they cost. A sample will do; unusable and unknown ones don't count. An
-// empty sample makes Decoy cost the preferred algorithm.
+// what they cost. A sample will do, the same in all processes that share the
+// table; unusable and unknown hashes don't count. An empty sample makes Decoy
+// cost the preferred algorithm.
 func (h *Hashing) SetPopulation(encoded []string) {
 	counts := map[recipe]uint64{}
 	for _, e := range encoded {
@@ -36,8 +38,8 @@ func (h *Hashing) SetPopulation(encoded []string) {
 		p.shares = append(p.shares, share{recipe: r, count: n})
 		p.total += n
 	}
-	// A fixed order lets a new sample of the same table leave most names where
-	// they were.
+	// A fixed order lets a sample that has changed a little leave most names
+	// where they were.
 	slices.SortFunc(p.shares, func(a, b share) int {
 		return cmp.Compare(fmt.Sprintf("%T%v", a.recipe, a.recipe), fmt.Sprintf("%T%v", b.recipe, b.recipe))
 	})
@@ -49,9 +51,11 @@ func (h *Hashing) SetPopulation(encoded []string) {
 //
 // In a table that came from Django the hashes cost what they cost, whatever is
 // preferred now. So every name is given one recipe of the population, in
-// proportion to its share and always the same as long as the process lives:
-// an unknown name is neither faster than the known ones nor does it waver
-// where they are steady.
+// proportion to its share: an unknown name is neither faster than the known
+// ones nor does it waver where they are steady. The recipe depends on the
+// key, the name and the population alone, so that a restart and another process
+// change nothing. When shares move, only those names get another recipe whose
+// place between 0 and 1 is where a share begins or ends.
 func (h *Hashing) Decoy(password, name string) {
 	r := h.decoyRecipe(name)
 	// The salt has the length of a common one; its content costs nothing. The
@@ -64,9 +68,9 @@ func (h *Hashing) decoyRecipe(name string) recipe {
 	if p == nil || p.total == 0 {
 		return h.preferred
 	}
-	mac := hmac.New(sha256.New, h.decoyKey[:])
+	mac := hmac.New(sha256.New, h.decoyKey)
 	mac.Write([]byte(name))
-	point := binary.BigEndian.Uint64(mac.Sum(nil)) % p.total
+	point, _ := bits.Mul64(binary.BigEndian.Uint64(mac.Sum(nil)), p.total)
 	for _, s := range p.shares {
 		if point < s.count {
 			return s.recipe

@@ -3,8 +3,10 @@ package password
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -127,38 +129,143 @@ func TestDecoysHaveTheSharesOfTheTable(t *testing.T) {
 	}
 }
 
-func TestANameKeepsItsDecoy(t *testing.T) {
+func TestDecoy_NameCostsTheSameInEveryProcessWithTheKey(t *testing.T) {
 	t.Parallel()
-	h, other := fast(t), fast(t)
-	h.SetPopulation(table())
-	other.SetPopulation(table())
-	differ := false
+	with := func(key string) *Hashing {
+		h := newHashing(t, Options{Algorithm: MD5, DecoyKey: []byte(key)})
+		h.SetPopulation(table())
+		return h
+	}
+	h, again, rotated, random := with("a key"), with("a key"), with("another key"), with("")
+	table := table()
+	slices.Reverse(table)
+	again.SetPopulation(table) // the order in which a store returns it is no matter
+	differ, random2 := 0, 0
 	for i := range 200 {
 		name := fmt.Sprint("name", i)
 		first := h.decoyRecipe(name)
-		h.SetPopulation(table()) // the same table again
-		if again := h.decoyRecipe(name); again != first {
-			t.Fatalf("%s: %v, then %v", name, first, again)
+		if other := again.decoyRecipe(name); other != first {
+			t.Fatalf("%s: %v, in another process %v", name, first, other)
 		}
-		differ = differ || other.decoyRecipe(name) != first
+		if rotated.decoyRecipe(name) != first {
+			differ++
+		}
+		if random.decoyRecipe(name) != first {
+			random2++
+		}
 	}
-	if !differ {
-		t.Error("another process gives every name the same decoy: the key is not random")
+	if differ == 0 || random2 == 0 {
+		t.Error("the recipe does not depend on the key")
 	}
 }
 
-func TestThePopulationMayChangeDuringDecoys(t *testing.T) {
+func TestDecoy_FewNamesMoveWhenTheTableChangesALittle(t *testing.T) {
 	t.Parallel()
-	h := fast(t)
-	var wait sync.WaitGroup
+	h := newHashing(t, Options{Algorithm: MD5, DecoyKey: []byte("a key")})
+	hashes := func(pbkdf2, bcrypt int) []string {
+		return append(slices.Repeat([]string{"pbkdf2_sha256$600000$salt$" + sum32}, pbkdf2), slices.Repeat([]string{"bcrypt$$2b$12$" + strings.Repeat("a", 53)}, bcrypt)...)
+	}
+	const names = 2000
+	recipes := func() (all [names]recipe) {
+		for i := range all {
+			all[i] = h.decoyRecipe(fmt.Sprint("name", i))
+		}
+		return all
+	}
+	h.SetPopulation(hashes(600, 400))
+	before := recipes()
+	for _, test := range []struct{ pbkdf2, bcrypt, percent int }{
+		{600, 400, 0}, {6000, 4000, 0}, {601, 400, 1}, {590, 410, 2}, {500, 500, 13},
+	} {
+		h.SetPopulation(hashes(test.pbkdf2, test.bcrypt))
+		moved := 0
+		for i, r := range recipes() {
+			if r != before[i] {
+				moved++
+			}
+		}
+		if moved > names*test.percent/100 {
+			t.Errorf("from 600 and 400 hashes to %d and %d: %d of %d names moved, want at most %d%%", test.pbkdf2, test.bcrypt, moved, names, test.percent)
+		}
+	}
+}
+
+// A gatedRecipe waits in derive until it is let on.
+type gatedRecipe struct {
+	spy
+	begun, goOn chan struct{}
+}
+
+func (g gatedRecipe) derive(password string, salt []byte) ([]byte, error) {
+	g.begun <- struct{}{}
+	<-g.goOn
+	return g.spy.derive(password, salt)
+}
+
+// A decoy under way keeps its recipe, the change does not wait for it, and the
+// next decoy has the new one.
+func TestDecoy_PopulationChangesDuringADecoy(t *testing.T) {
+	t.Parallel()
+	h, spent := spied(t)
+	gated := gatedRecipe{spy: spy{name: "old", spent: spent}, begun: make(chan struct{}), goOn: make(chan struct{})}
+	h.population.Store(&population{total: 1, shares: []share{{recipe: gated, count: 1}}})
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		h.Decoy("first", "nobody")
+	}()
+	<-gated.begun
+	h.SetPopulation([]string{"md5$salt$00000000000000000000000000000000"})
+	if r := h.decoyRecipe("nobody"); r != (md5Recipe{}) {
+		t.Errorf("after the change a decoy has the recipe %v", r)
+	}
+	close(gated.goOn)
+	<-ended
+	if got := fmt.Sprint(*spent); got != "[old: first]" {
+		t.Errorf("spent %s", got)
+	}
+}
+
+// However populations and decoys interleave, a name has a recipe of one
+// population, never the preferred one, which a mixture of two would lead to.
+func TestDecoy_PopulationIsReadAsAWhole(t *testing.T) {
+	t.Parallel()
+	h := newHashing(t, Options{Algorithm: PBKDF2SHA256, PBKDF2Iterations: 7})
+	few := []string{"md5$salt$00000000000000000000000000000000"}
+	many := slices.Repeat([]string{"pbkdf2_sha256$600000$salt$" + sum32}, 1000)
+	h.SetPopulation(few)
+	var mixed atomic.Int32
+	var readers sync.WaitGroup
+	stop := make(chan struct{})
 	for range 4 {
-		wait.Go(func() {
-			for range 50 {
-				h.SetPopulation([]string{"md5$salt$00000000000000000000000000000000"})
-				h.Decoy("x", "nobody")
-				h.SetPopulation(nil)
+		readers.Go(func() {
+			for i := 0; ; i++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if h.decoyRecipe(fmt.Sprint("name", i)) == h.preferred {
+					mixed.Add(1)
+				}
 			}
 		})
 	}
-	wait.Wait()
+	for i := range 2000 {
+		want := recipe(md5Recipe{})
+		if i%2 == 0 {
+			h.SetPopulation(many)
+			want = pbkdf2Recipe{name: PBKDF2SHA256, iterations: 600000}
+		} else {
+			h.SetPopulation(few)
+		}
+		if r := h.decoyRecipe("nobody"); r != want {
+			t.Fatalf("right after a change a decoy has the recipe %v, want %v", r, want)
+		}
+	}
+	close(stop)
+	readers.Wait()
+	if n := mixed.Load(); n > 0 {
+		t.Errorf("%d decoys had a recipe of no population", n)
+	}
 }

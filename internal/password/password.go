@@ -48,6 +48,10 @@ type Options struct {
 	BcryptCost int
 	// Scrypt is the cost of scrypt.
 	Scrypt ScryptCost
+	// DecoyKey decides what each unknown name costs; see Hashing.Decoy. It is
+	// secret, and the same in all processes that share a user table. Default: a
+	// random one.
+	DecoyKey []byte
 	// Rand gives salts; default crypto/rand. It must be safe for concurrent use.
 	Rand io.Reader
 }
@@ -57,7 +61,7 @@ type Options struct {
 type Hashing struct {
 	preferred  recipe
 	rand       io.Reader
-	decoyKey   [32]byte
+	decoyKey   []byte
 	population atomic.Pointer[population]
 }
 
@@ -69,9 +73,12 @@ func New(o Options) (*Hashing, error) {
 	if err := errors.Join(err, o.validate()); err != nil {
 		return nil, err
 	}
-	h := &Hashing{preferred: preferred, rand: o.Rand}
-	if _, err := io.ReadFull(o.Rand, h.decoyKey[:]); err != nil {
-		return nil, fmt.Errorf("make the key for decoys: %w", err)
+	h := &Hashing{preferred: preferred, rand: o.Rand, decoyKey: o.DecoyKey}
+	if len(h.decoyKey) == 0 {
+		h.decoyKey = make([]byte, 32)
+		if _, err := io.ReadFull(o.Rand, h.decoyKey); err != nil {
+			return nil, fmt.Errorf("make the key for decoys: %w", err)
+		}
 	}
 	return h, nil
 }

@@ -261,6 +261,34 @@ func (s *Store) Users(ctx context.Context, f auth.UserFilter) ([]auth.User, erro
 	return users, nil
 }
 
+// selectPasswordSample jumps from one stretch of ids to the next that has a row,
+// along the primary key.
+const selectPasswordSample = `with recursive sample(id) as (
+	(select u.id::bigint from auth_user u order by u.id limit 1)
+	union all
+	select (select u.id::bigint from auth_user u where u.id >= (sample.id / $1::bigint + 1) * $1::bigint order by u.id limit 1) from sample
+	where sample.id is not null and sample.id <= $2::bigint
+)
+select coalesce((select u.password from auth_user u where u.id = sample.id), '')
+from sample where id is not null limit $3::bigint`
+
+// PasswordSample implements auth.UserStore.
+func (s *Store) PasswordSample(ctx context.Context, step int64, limit int) ([]string, error) {
+	var hashes []string
+	err := s.each(ctx, selectPasswordSample, []any{step, math.MaxInt64 - step, limit}, func(row pgx.Row) error {
+		var encoded string
+		if err := row.Scan(&encoded); err != nil {
+			return err
+		}
+		hashes = append(hashes, encoded)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("sample passwords: %w", err)
+	}
+	return hashes, nil
+}
+
 func limited(n int) int64 {
 	if n <= 0 {
 		return defaultLimit

@@ -240,6 +240,35 @@ func (s *Store) Users(ctx context.Context, f auth.UserFilter) ([]auth.User, erro
 	return users, nil
 }
 
+// selectPasswordSample jumps from one stretch of ids to the next that has a row,
+// along the primary key.
+const selectPasswordSample = `with recursive sample(id) as (
+	select min(id) from auth_user
+	union all
+	select (select min(id) from auth_user where id >= (sample.id / $1 + 1) * $1) from sample
+	where sample.id is not null and sample.id <= $2
+	limit $3
+)
+select coalesce((select cast(password as text) from auth_user where auth_user.id = sample.id), '')
+from sample where id is not null`
+
+// PasswordSample implements auth.UserStore.
+func (s *Store) PasswordSample(ctx context.Context, step int64, limit int) ([]string, error) {
+	var hashes []string
+	err := s.lists.each(ctx, selectPasswordSample, []any{step, math.MaxInt64 - step, limit}, func(row scanner) error {
+		var encoded string
+		if err := row.Scan(&encoded); err != nil {
+			return err
+		}
+		hashes = append(hashes, encoded)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("sample passwords: %w", err)
+	}
+	return hashes, nil
+}
+
 func limited(n int) int {
 	if n <= 0 {
 		return defaultLimit

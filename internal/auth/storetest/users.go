@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -68,6 +69,37 @@ var users = []contract{
 		if got := h.mustGet(t, fine.ID).DateJoined; !got.Equal(epoch) {
 			t.Errorf("DateJoined = %v, want %v", got, epoch)
 		}
+	}},
+	{"a sample of passwords has the first of every stretch of ids", func(t *testing.T, h *home) {
+		want := func(step int64, limit int, want ...string) {
+			t.Helper()
+			got, err := h.Users.PasswordSample(t.Context(), step, limit)
+			if err != nil {
+				t.Fatal(err)
+			}
+			same(t, got, want)
+		}
+		want(1, 10)
+		var all, quarters []string
+		stretch := int64(-1)
+		for i := range 30 {
+			u := h.stored(t, fmt.Sprint("user", i), func(u *auth.User) { u.Password = fmt.Sprint("hash ", i) })
+			if i%10 > 5 { // ids have gaps
+				if err := h.Users.DeleteUser(t.Context(), u.ID); err != nil {
+					t.Fatal(err)
+				}
+				continue
+			}
+			all = append(all, u.Password)
+			if u.ID/4 != stretch {
+				stretch = u.ID / 4
+				quarters = append(quarters, u.Password)
+			}
+		}
+		want(1, 100, all...)
+		want(1, 7, all[:7]...)
+		want(4, 100, quarters...)
+		want(1<<62, 100, all[0])
 	}},
 	{"a user is found by exactly its name", func(t *testing.T, h *home) {
 		want := h.stored(t, "Alice", nil)
