@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/postern-auth/postern/internal/auth"
+	"github.com/postern-auth/postern/internal/clock"
 )
 
 // How a replica is asked. A standby is behind its primary by as much as it
@@ -230,7 +231,7 @@ func (r *replica) makeMark(ctx context.Context) error {
 		r.marks = nil
 	}
 	r.marks = append(r.marks, m)
-	for len(r.marks) > maxMarks || r.marks[0].news < m.news || m.began.Sub(r.marks[0].began) > maxMarkAge {
+	for len(r.marks) > maxMarks || r.marks[0].news < m.news || clock.Age(r.marks[0].began, m.began) > maxMarkAge {
 		r.marks = r.marks[1:]
 	}
 	return nil
@@ -254,11 +255,11 @@ func (r *replica) needed() (mark, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := time.Now()
-	if now.Sub(r.answered) > maxMarkAge {
+	if clock.Age(r.answered, now) > maxMarkAge {
 		return mark{}, false
 	}
 	for _, m := range r.marks {
-		if m.news == r.news && now.Sub(m.began) < maxMarkAge {
+		if m.news == r.news && clock.Age(m.began, now) < maxMarkAge {
 			return m, r.replayed >= m.lsn
 		}
 	}
@@ -343,7 +344,7 @@ func (s *Store) CheckReplica(context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
-	case time.Since(r.answered) > 2*maxMarkAge:
+	case clock.Age(r.answered, time.Now()) > 2*maxMarkAge:
 		return errors.New("the replica, or its primary, does not answer")
 	case len(r.marks) == 0 || r.replayed < r.marks[0].lsn:
 		return fmt.Errorf("the replica: %w", errBehind)

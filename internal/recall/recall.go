@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/postern-auth/postern/internal/auth"
+	"github.com/postern-auth/postern/internal/clock"
 )
 
 var _ auth.Memory = (*Memory)(nil)
@@ -81,12 +82,9 @@ type stripe struct {
 // source is a store that tells news.
 type source struct {
 	name string
-	// heard is when its last heartbeat began, in nanoseconds since the start
-	// of the memory; silent before the first.
-	heard atomic.Int64
+	// heard is when its last heartbeat began; nil before the first.
+	heard atomic.Pointer[clock.Reading]
 }
-
-const silent = -1 << 62
 
 // New returns a memory for so many sessions, rounded up to a multiple of 8,
 // each of some 400 bytes. now is the clock that all times are of. It recalls
@@ -104,18 +102,24 @@ func New(capacity int, now func() time.Time) *Memory {
 // Listen adds a source of news, before the memory is used, and returns its
 // heartbeat, to be called with a time up to which all that was committed at
 // this source has been told to Hear. Nothing is recalled while the last
-// heartbeat of any source began longer than MaxSilence ago.
+// heartbeat of any source began longer than MaxSilence ago, the time that the
+// machine slept included.
 func (m *Memory) Listen(name string) (heartbeat func(began time.Time)) {
 	s := &source{name: name}
-	s.heard.Store(silent)
 	m.sources = append(m.sources, s)
-	return func(began time.Time) { raiseTime(&s.heard, int64(began.Sub(m.start))) }
+	return func(began time.Time) { s.beat(clock.Read(m.start, began)) }
 }
 
-func raiseTime(to *atomic.Int64, at int64) {
+// beat notes a heartbeat, unless a later one is noted already. One that the
+// monotonic clock can't tell from the last is later if the wall clock has gone
+// on: the machine slept between them.
+func (s *source) beat(began clock.Reading) {
 	for {
-		heard := to.Load()
-		if at <= heard || to.CompareAndSwap(heard, at) {
+		heard := s.heard.Load()
+		if heard != nil && (began.Monotonic < heard.Monotonic || began.Monotonic == heard.Monotonic && began.Wall <= heard.Wall) {
+			return
+		}
+		if s.heard.CompareAndSwap(heard, &began) {
 			return
 		}
 	}
@@ -123,20 +127,20 @@ func raiseTime(to *atomic.Int64, at int64) {
 
 // Hearing reports whether news can be relied on to arrive: whether anything
 // is recalled at now.
-func (m *Memory) Hearing(now time.Time) bool { return m.hearing(int64(now.Sub(m.start))) }
+func (m *Memory) Hearing(now time.Time) bool { return m.hearing(clock.Read(m.start, now)) }
 
 // Deaf returns the names of the sources that are not heard at now.
 func (m *Memory) Deaf(now time.Time) []string {
 	var names []string
 	for _, s := range m.sources {
-		if !s.isHeard(int64(now.Sub(m.start))) {
+		if !s.isHeard(clock.Read(m.start, now)) {
 			names = append(names, s.name)
 		}
 	}
 	return names
 }
 
-func (m *Memory) hearing(at int64) bool {
+func (m *Memory) hearing(at clock.Reading) bool {
 	for _, s := range m.sources {
 		if !s.isHeard(at) {
 			return false
@@ -145,7 +149,10 @@ func (m *Memory) hearing(at int64) bool {
 	return len(m.sources) > 0
 }
 
-func (s *source) isHeard(at int64) bool { return at-s.heard.Load() <= int64(MaxSilence) }
+func (s *source) isHeard(at clock.Reading) bool {
+	heard := s.heard.Load()
+	return heard != nil && heard.Age(at) <= MaxSilence
+}
 
 // Hear forgets what news makes doubtful. When it returns, no check recalls
 // it, not even one whose read of the store is under way.
@@ -179,15 +186,18 @@ func (m *Memory) Mark() uint64 { return m.last.Load() }
 
 // Recall implements auth.Memory.
 func (m *Memory) Recall(id auth.SessionID, now time.Time) *auth.Known {
+	return m.recall(id, clock.Read(m.start, now))
+}
+
+func (m *Memory) recall(id auth.SessionID, at clock.Reading) *auth.Known {
 	tag, s, own := m.place(id)
-	at := int64(now.Sub(m.start))
 	if m.hearing(at) {
 		for i := range s.tags {
 			if s.tags[i].Load() != tag {
 				continue
 			}
 			e := s.entries[i].Load()
-			if e == nil || e.known.SessionID != id || !m.holds(e) || e.isOld(at) {
+			if e == nil || e.known.SessionID != id || !m.holds(e) || e.isOld(at.Monotonic) {
 				continue
 			}
 			if !e.used.Load() {
