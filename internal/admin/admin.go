@@ -233,7 +233,8 @@ func (a *Admin) recognise(v *visit) error {
 	checked, err := a.Realm.Check(v.Request.Context(), key)
 	switch {
 	case errors.Is(err, auth.ErrNoSession):
-		v.DeleteSessionCookie()
+		// The cookie stays: of a form that was sent twice, the second may still
+		// have the key that the first one renewed.
 		return nil
 	case err != nil:
 		return err

@@ -8,68 +8,96 @@ import (
 	"time"
 
 	"github.com/postern-auth/postern"
+	"github.com/postern-auth/postern/internal/redisstore/redistest"
 )
 
 var reauthentications = []string{"reauthenticated", "reauthentication_failed", "password_changed"}
 
 func TestReauthentication_RenewsTheSessionsKey(t *testing.T) {
-	eachDatabase(t, func(t *testing.T, c postern.Config) {
-		c.Session.Limit = 2
-		srv, base := serve(t, c)
-		root, other := enter(t, base, "root"), enter(t, base, "root")
-		planted, token := root.cookie("sessionid"), root.cookie("csrftoken")
-		before, err := srv.Sessions(t.Context(), postern.SessionQuery{Username: "root"})
-		if err != nil || len(before) != 2 {
-			t.Fatalf("%d sessions, %v", len(before), err)
-		}
-		thief := newBrowser(t, base)
-		thief.http.Jar.SetCookies(thief.base, []*http.Cookie{{Name: "sessionid", Value: planted, Path: "/"}, {Name: "csrftoken", Value: token, Path: "/"}})
-		if a := thief.get("/api/user/"); a.status != http.StatusOK {
-			t.Fatalf("with the copied cookies: %d", a.status)
-		}
-		if a := root.post("/admin/auth/group/add/", url.Values{"name": {"Support"}}); a.status != http.StatusSeeOther {
-			t.Fatalf("add a group: %d", a.status)
-		}
-		if root.cookie("sessionid") == planted {
-			t.Error("the key is still the same")
-		}
-		if root.cookie("csrftoken") != token {
-			t.Error("the CSRF token changed: forms in other tabs are out of date")
-		}
-		if a := thief.get("/api/user/"); a.status != http.StatusForbidden {
-			t.Errorf("the old key opens the session: %d", a.status)
-		}
-		if a := thief.post("/admin/auth/user/2/delete/", nil); a.status/100 != 3 || !strings.HasPrefix(a.location, "/admin/login/") {
-			t.Errorf("the old key deletes a user: %d %s", a.status, a.location)
-		}
-		// Another tab of this browser has the cookie, and an older token in its page.
-		if a := root.api("GET", "/api/user/", nil); a.status != http.StatusOK {
-			t.Errorf("another tab: %d", a.status)
-		}
-		if a := root.api("POST", "/api/login/", map[string]string{"username": "ada", "password": "wrong"}, "X-CSRFToken", token); a.status != http.StatusUnauthorized {
-			t.Errorf("a form of another tab: %d %s", a.status, a.body)
-		}
-		if a := root.post("/admin/auth/user/", url.Values{"user": {"2"}, "action": {"deactivate"}}); a.status != http.StatusSeeOther {
-			t.Errorf("a form afterwards: %d", a.status)
-		}
-		// The password is not asked for again, with the new key.
-		if a := root.post("/admin/auth/group/1/delete/", url.Values{"your_password": nil}); a.status != http.StatusSeeOther {
-			t.Errorf("confirmed before: %d", a.status)
-		}
-		if a := other.get("/api/user/"); a.status != http.StatusOK {
-			t.Errorf("the user's other session: %d", a.status)
-		}
-		after, err := srv.Sessions(t.Context(), postern.SessionQuery{Username: "root"})
-		if err != nil || len(after) != 2 {
-			t.Fatalf("%d sessions, %v", len(after), err)
-		}
-		for i := range after { // sorted by when they began
-			if !after[i].Created.Equal(before[i].Created) || !after[i].Expires.Equal(before[i].Expires) {
-				t.Errorf("session %d is %+v, was %+v: it lives longer", i, after[i], before[i])
-			}
-		}
-		expectLines(t, acts(t, srv, reauthentications...), "reauthenticated root>")
+	t.Run("Redis", func(t *testing.T) {
+		c := siteConfig(t)
+		c.SessionStore = redistest.Start(t).URL()
+		testRenewal(t, c)
 	})
+	eachDatabase(t, testRenewal)
+}
+
+func testRenewal(t *testing.T, c postern.Config) {
+	c.Session.Limit = 2
+	srv, base := serve(t, c)
+	root, other := enter(t, base, "root"), enter(t, base, "root")
+	planted, token := root.cookie("sessionid"), root.cookie("csrftoken")
+	before, err := srv.Sessions(t.Context(), postern.SessionQuery{Username: "root"})
+	if err != nil || len(before) != 2 {
+		t.Fatalf("%d sessions, %v", len(before), err)
+	}
+	thief := newBrowser(t, base)
+	thief.http.Jar.SetCookies(thief.base, []*http.Cookie{{Name: "sessionid", Value: planted, Path: "/"}, {Name: "csrftoken", Value: token, Path: "/"}})
+	if a := thief.get("/api/user/"); a.status != http.StatusOK {
+		t.Fatalf("with the copied cookies: %d", a.status)
+	}
+	if a := root.post("/admin/auth/group/add/", url.Values{"name": {"Support"}}); a.status != http.StatusSeeOther {
+		t.Fatalf("add a group: %d", a.status)
+	}
+	if root.cookie("sessionid") == planted {
+		t.Error("the key is still the same")
+	}
+	if root.cookie("csrftoken") != token {
+		t.Error("the CSRF token changed: forms in other tabs are out of date")
+	}
+	if a := thief.get("/api/user/"); a.status != http.StatusForbidden {
+		t.Errorf("the old key opens the session: %d", a.status)
+	}
+	if a := thief.post("/admin/auth/user/2/delete/", nil); a.status/100 != 3 || !strings.HasPrefix(a.location, "/admin/login/") {
+		t.Errorf("the old key deletes a user: %d %s", a.status, a.location)
+	}
+	// Another tab of this browser has the cookie, and an older token in its page.
+	if a := root.api("GET", "/api/user/", nil); a.status != http.StatusOK {
+		t.Errorf("another tab: %d", a.status)
+	}
+	if a := root.api("POST", "/api/login/", map[string]string{"username": "ada", "password": "wrong"}, "X-CSRFToken", token); a.status != http.StatusUnauthorized {
+		t.Errorf("a form of another tab: %d %s", a.status, a.body)
+	}
+	if a := root.post("/admin/auth/user/", url.Values{"user": {"2"}, "action": {"deactivate"}}); a.status != http.StatusSeeOther {
+		t.Errorf("a form afterwards: %d", a.status)
+	}
+	// The password is not asked for again, with the new key.
+	if a := root.post("/admin/auth/group/1/delete/", url.Values{"your_password": nil}); a.status != http.StatusSeeOther {
+		t.Errorf("confirmed before: %d", a.status)
+	}
+	if a := other.get("/api/user/"); a.status != http.StatusOK {
+		t.Errorf("the user's other session: %d", a.status)
+	}
+	after, err := srv.Sessions(t.Context(), postern.SessionQuery{Username: "root"})
+	if err != nil || len(after) != 2 {
+		t.Fatalf("%d sessions, %v", len(after), err)
+	}
+	for i := range after { // sorted by when they began
+		if !after[i].Created.Equal(before[i].Created) || !after[i].Expires.Equal(before[i].Expires) {
+			t.Errorf("session %d is %+v, was %+v: it lives longer", i, after[i], before[i])
+		}
+	}
+	expectLines(t, acts(t, srv, reauthentications...), "reauthenticated root>")
+}
+
+// TestReauthentication_AFormSentTwice is a double click: the second request has
+// the old key, and must not take the new one away from the browser.
+func TestReauthentication_AFormSentTwice(t *testing.T) {
+	_, base := serve(t, siteConfig(t))
+	root := enter(t, base, "root")
+	old := root.cookie("sessionid")
+	if a := root.post("/admin/auth/user/2/delete/", nil); a.status != http.StatusSeeOther {
+		t.Fatal(a.status)
+	}
+	second := newBrowser(t, base)
+	second.http.Jar.SetCookies(second.base, []*http.Cookie{{Name: "sessionid", Value: old, Path: "/"}})
+	a := second.post("/admin/auth/user/2/delete/", nil)
+	if a.status != http.StatusSeeOther || !strings.HasPrefix(a.location, "/admin/login/") || len(a.header["Set-Cookie"]) > 0 {
+		t.Errorf("the second: %d %s %q", a.status, a.location, a.header["Set-Cookie"])
+	}
+	if a := root.get(a.location); a.status != http.StatusFound || a.location != "/admin/" {
+		t.Errorf("the login, with the new key: %d %s", a.status, a.location)
+	}
 }
 
 func TestReauthentication_EachLeavesAnEvent(t *testing.T) {

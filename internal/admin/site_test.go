@@ -16,10 +16,15 @@ import (
 	"testing"
 
 	"github.com/postern-auth/postern"
+	"github.com/postern-auth/postern/internal/pages/browsertest"
 	"github.com/postern-auth/postern/internal/pgstore/pgtest"
 )
 
-func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
+func TestMain(m *testing.M) {
+	code := pgtest.Main(m)
+	browsertest.End()
+	os.Exit(code)
+}
 
 const goodPassword = "tr0ub4dor-x9"
 
