@@ -74,6 +74,10 @@ func Body(contentType string, body []byte) (Data, error) {
 	}
 	name, _ := params.get("charset")
 	cs, _ := charsetOf(name)
+	if cs != utf8Text && len(body) > maxFreelyDecoded {
+		decoders <- struct{}{}
+		defer func() { <-decoders }()
+	}
 	var data Data
 	var err error
 	switch {
@@ -89,6 +93,12 @@ func Body(contentType string, body []byte) (Data, error) {
 	data.form = form
 	return data, err
 }
+
+// Text of another encoding than UTF-8 is up to three times as long as the body, and is copied: of long
+// bodies only a few are decoded at the same time. The others wait for milliseconds.
+const maxFreelyDecoded = 64 << 10
+
+var decoders = make(chan struct{}, 4)
 
 // IsForm reports whether the body came as a form, urlencoded or multipart.
 func (d Data) IsForm() bool { return d.form }

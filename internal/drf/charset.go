@@ -1,8 +1,11 @@
 package drf
 
 import (
+	"bytes"
 	"strings"
 	"unicode/utf8"
+
+	"golang.org/x/text/encoding/charmap"
 )
 
 // charset is a text encoding that a Content-Type may name. No encoding here
@@ -13,16 +16,17 @@ type charset struct {
 	// UnicodeDecodeError. What it returns then is b with U+FFFD wherever it is
 	// not valid, as Python's errors="replace", but for the number of U+FFFD in
 	// the encodings of golang.org/x/text.
-	decode func(b []byte) (text string, ok bool)
+	// The result may be b itself, and is not to be written to.
+	decode func(b []byte) (text []byte, ok bool)
 	// stream reads b as the StreamReader of Python does, which the model reads
 	// JSON by; nil: as decode.
-	stream func(b []byte) (text string, ok bool)
+	stream func(b []byte) (text []byte, ok bool)
 }
 
 var (
 	utf8Text   = &charset{decode: decodeUTF8, stream: streamUTF8}
 	utf8Sig    = &charset{decode: decodeUTF8Sig, stream: streamUTF8Sig}
-	latin1Text = &charset{decode: func(b []byte) (string, bool) { return latin1(string(b)), true }}
+	latin1Text = byteCharset(charmap.ISO8859_1)
 	asciiText  = &charset{decode: decodeASCII}
 )
 
@@ -57,7 +61,7 @@ func charsetOf(name string) (*charset, bool) {
 }
 
 // decodeStream reads b as the model reads JSON.
-func (c *charset) decodeStream(b []byte) (string, bool) {
+func (c *charset) decodeStream(b []byte) ([]byte, bool) {
 	if c.stream != nil {
 		return c.stream(b)
 	}
@@ -67,42 +71,42 @@ func (c *charset) decodeStream(b []byte) (string, bool) {
 // decodeReplacing reads b with U+FFFD wherever it is not valid.
 func (c *charset) decodeReplacing(b []byte) string {
 	text, _ := c.decode(b)
-	return text
+	return string(text)
 }
 
-func decodeASCII(b []byte) (string, bool) {
-	if isASCII(string(b)) {
-		return string(b), true
+func decodeASCII(b []byte) ([]byte, bool) {
+	if isASCII(b) {
+		return b, true
 	}
-	var text strings.Builder
+	text := make([]byte, 0, 3*len(b))
 	for _, c := range b {
 		if c >= utf8.RuneSelf {
-			text.WriteRune(utf8.RuneError)
+			text = utf8.AppendRune(text, utf8.RuneError)
 			continue
 		}
-		text.WriteByte(c)
+		text = append(text, c)
 	}
-	return text.String(), false
+	return text, false
 }
 
-func decodeUTF8(b []byte) (string, bool) {
+func decodeUTF8(b []byte) ([]byte, bool) {
 	if utf8.Valid(b) {
-		return string(b), true
+		return b, true
 	}
-	var text strings.Builder
+	text := make([]byte, 0, len(b)+len(b)/2)
 	for len(b) > 0 {
 		r, n := utf8.DecodeRune(b)
 		if r == utf8.RuneError && n == 1 {
 			n = invalidLen(b)
 		}
-		text.WriteRune(r)
+		text = utf8.AppendRune(text, r)
 		b = b[n:]
 	}
-	return text.String(), false
+	return text, false
 }
 
 // streamUTF8 passes over a character that the body ends in the middle of.
-func streamUTF8(b []byte) (string, bool) {
+func streamUTF8(b []byte) ([]byte, bool) {
 	for tail := 1; tail < utf8.UTFMax && tail <= len(b); tail++ {
 		if start := b[len(b)-tail:]; utf8.RuneStart(start[0]) {
 			if !utf8.FullRune(start) {
@@ -114,16 +118,16 @@ func streamUTF8(b []byte) (string, bool) {
 	return decodeUTF8(b)
 }
 
-const byteOrderMark = "\ufeff"
+var byteOrderMark = []byte("\ufeff")
 
-func decodeUTF8Sig(b []byte) (string, bool) {
+func decodeUTF8Sig(b []byte) ([]byte, bool) {
 	text, ok := decodeUTF8(b)
-	return strings.TrimPrefix(text, byteOrderMark), ok
+	return bytes.TrimPrefix(text, byteOrderMark), ok
 }
 
-func streamUTF8Sig(b []byte) (string, bool) {
+func streamUTF8Sig(b []byte) ([]byte, bool) {
 	text, ok := streamUTF8(b)
-	return strings.TrimPrefix(text, byteOrderMark), ok
+	return bytes.TrimPrefix(text, byteOrderMark), ok
 }
 
 // invalidLen counts the bytes at the start of b, which is not valid UTF-8 there, that one U+FFFD stands
@@ -170,7 +174,7 @@ func latin1(s string) string {
 	return b.String()
 }
 
-func isASCII(s string) bool {
+func isASCII[T string | []byte](s T) bool {
 	for i := range len(s) {
 		if s[i] >= utf8.RuneSelf {
 			return false

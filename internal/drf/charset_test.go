@@ -1,9 +1,9 @@
 package drf
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
-	"strings"
 	"testing"
 	"unicode/utf8"
 )
@@ -29,7 +29,7 @@ func TestCharset_TablesArePythons(t *testing.T) {
 		}
 		for b, want := range []rune(table) {
 			got, valid := cs.decode([]byte{byte(b)})
-			if got != string(want) || valid != (want != utf8.RuneError) {
+			if string(got) != string(want) || valid != (want != utf8.RuneError) {
 				t.Errorf("%s: byte %#x is %q (%v), want %q", name, b, got, valid, want)
 			}
 		}
@@ -68,15 +68,15 @@ func FuzzCharset(f *testing.F) {
 		before := string(b)
 		text, ok := cs.decode(b)
 		streamed, whole := cs.decodeStream(b)
-		for _, got := range []string{text, streamed} {
-			if !utf8.ValidString(got) || len(got) > 3*len(b) {
+		for _, got := range [][]byte{text, streamed} {
+			if !utf8.Valid(got) || len(got) > 3*len(b) {
 				t.Fatalf("%d bytes became %q", len(b), got)
 			}
 		}
 		if string(b) != before {
 			t.Fatal("the input was written to")
 		}
-		if ok && whole && strings.TrimPrefix(text, byteOrderMark) != strings.TrimPrefix(streamed, byteOrderMark) {
+		if ok && whole && !bytes.Equal(bytes.TrimPrefix(text, byteOrderMark), bytes.TrimPrefix(streamed, byteOrderMark)) {
 			t.Fatalf("%q and %q", text, streamed)
 		}
 	})

@@ -1,6 +1,7 @@
 package drf
 
 import (
+	"bytes"
 	"encoding/binary"
 	"strings"
 	"sync"
@@ -101,16 +102,22 @@ var byteCharsets = map[string]*charmap.Charmap{
 // byteCharset reads by a table of golang.org/x/text, with what Python's
 // tables have otherwise.
 func byteCharset(table *charmap.Charmap) *charset {
-	return &charset{decode: func(b []byte) (string, bool) {
-		var text strings.Builder
-		text.Grow(len(b))
+	var runes [256]rune
+	for c := range runes {
+		runes[c] = byteRune(table, byte(c))
+	}
+	return &charset{decode: func(b []byte) ([]byte, bool) {
+		length := 0
+		for _, c := range b {
+			length += utf8.RuneLen(runes[c])
+		}
+		text := make([]byte, 0, length)
 		valid := true
 		for _, c := range b {
-			r := byteRune(table, c)
-			valid = valid && r != utf8.RuneError
-			text.WriteRune(r)
+			valid = valid && runes[c] != utf8.RuneError
+			text = utf8.AppendRune(text, runes[c])
 		}
-		return text.String(), valid
+		return text, valid
 	}}
 }
 
@@ -174,22 +181,22 @@ func (m multibyte) charset() *charset {
 	for pair := []rune(m.python); len(pair) > 0; pair = pair[2:] {
 		python[pair[0]] = pair[1]
 	}
-	return &charset{decode: func(b []byte) (string, bool) {
-		if isASCII(string(b)) && !m.hasEscapes() {
-			return string(b), true
+	return &charset{decode: func(b []byte) ([]byte, bool) {
+		if isASCII(b) && !m.hasEscapes() {
+			return b, true
 		}
-		text, err := m.NewDecoder().Bytes(b)
-		if err != nil {
-			return string(utf8.RuneError), false
+		text := make([]byte, 3*len(b)+utf8.UTFMax)
+		n, _, err := m.NewDecoder().Transform(text, b, true)
+		text = text[:n]
+		if len(python) > 0 && bytes.ContainsAny(text, m.python) {
+			text = bytes.Map(func(r rune) rune {
+				if other, ok := python[r]; ok {
+					return other
+				}
+				return r
+			}, text)
 		}
-		valid := true
-		return strings.Map(func(r rune) rune {
-			valid = valid && r != utf8.RuneError
-			if other, ok := python[r]; ok {
-				return other
-			}
-			return r
-		}, string(text)), valid
+		return text, err == nil && !bytes.ContainsRune(text, utf8.RuneError)
 	}}
 }
 

@@ -2,7 +2,6 @@ package drf
 
 import (
 	"encoding/binary"
-	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -23,40 +22,39 @@ func (w wide) charset() *charset {
 
 // decode is bytes.decode: without a byte order mark little-endian, and an
 // error if the last unit is not whole.
-func (w wide) decode(b []byte) (string, bool) {
+func (w wide) decode(b []byte) ([]byte, bool) {
 	if w.order == nil {
 		w.order, b, _ = w.byteOrder(b)
 	}
-	var text strings.Builder
-	text.Grow(len(b))
+	text := make([]byte, 0, w.longest(len(b)))
 	valid := true
 	for len(b) >= w.size {
 		r, n := w.rune(b)
 		if r < 0 {
 			r, valid = utf8.RuneError, false
 		}
-		text.WriteRune(r)
+		text = utf8.AppendRune(text, r)
 		b = b[n:]
 	}
 	if len(b) > 0 {
-		text.WriteRune(utf8.RuneError)
+		text = utf8.AppendRune(text, utf8.RuneError)
 		valid = false
 	}
-	return text.String(), valid
+	return text, valid
 }
 
 // stream is the StreamReader's way: the byte order mark must be there, and
 // what follows the last whole character is passed over.
-func (w wide) stream(b []byte) (string, bool) {
+func (w wide) stream(b []byte) ([]byte, bool) {
 	order, rest, marked := w.byteOrder(b)
 	if !marked && len(b) >= w.size {
-		return "", false
+		return nil, false
 	}
 	w.order = order
 	return w.trimmed(rest)
 }
 
-func (w wide) trimmed(b []byte) (string, bool) {
+func (w wide) trimmed(b []byte) ([]byte, bool) {
 	b = b[:len(b)-len(b)%w.size]
 	if n := len(b); w.size == 2 && n >= 2 && isHighSurrogate(rune(w.order.Uint16(b[n-2:]))) {
 		b = b[:n-2]
@@ -74,6 +72,14 @@ func (w wide) byteOrder(b []byte) (order binary.ByteOrder, rest []byte, marked b
 		}
 	}
 	return binary.LittleEndian, b, false
+}
+
+// longest is how many bytes of UTF-8 n bytes become at most.
+func (w wide) longest(n int) int {
+	if w.size == 2 {
+		n += n / 2
+	}
+	return n + utf8.UTFMax
 }
 
 func (w wide) unit(b []byte) rune {

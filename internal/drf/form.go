@@ -18,7 +18,8 @@ func parseForm(body []byte, cs *charset) (Data, error) {
 	if bytes.Count(body, []byte("&")) >= maxFields {
 		return Data{}, tooMany("fields", maxFields)
 	}
-	encoded, ok := cs.decode(body)
+	decoded, ok := cs.decode(body)
+	encoded := string(decoded)
 	if !ok {
 		encoded = latin1(string(body))
 	}

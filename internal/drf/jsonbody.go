@@ -41,7 +41,7 @@ func parseJSON(body []byte, cs *charset) (Data, error) {
 		if !ok {
 			return Data{}, ParseError("JSON", errEncoding.Error())
 		}
-		body = []byte(decoded)
+		body = decoded
 	}
 	// The body is UTF-8 by now: what the decoder lets pass are lone surrogates.
 	r := &jsonReader{
