@@ -84,6 +84,8 @@ func (r argon2Recipe) weaker(than recipe) bool {
 		r.tag < other.tag)
 }
 
+func (r argon2Recipe) work() int { return r.cost.MemoryKiB * r.cost.Time }
+
 // parseArgon2 reads "argon2id$v=19$m=19456,t=2,p=1$salt$tag".
 func parseArgon2(rest string) (record, bool) {
 	parts, ok := fields(rest, 5)

@@ -94,6 +94,8 @@ func (r bcryptRecipe) weaker(than recipe) bool {
 	return same && r.cost < other.cost
 }
 
+func (r bcryptRecipe) work() int { return 1 << r.cost }
+
 // parseBcrypt reads "$2b$12$" and 53 characters of salt and hash. The versions
 // 2a and 2y are 2b by other names: they tell apart the bugs of libraries that
 // Django never used.

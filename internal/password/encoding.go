@@ -23,6 +23,8 @@ type recipe interface {
 	// weaker reports whether this recipe costs an attacker less than another
 	// of the same algorithm.
 	weaker(than recipe) bool
+	// work is how much work one hash is, in a unit of the algorithm's own.
+	work() int
 }
 
 // A record is an encoded hash, read.

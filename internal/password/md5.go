@@ -29,6 +29,8 @@ func (md5Recipe) encode(salt, sum []byte) string {
 
 func (md5Recipe) weaker(recipe) bool { return false }
 
+func (md5Recipe) work() int { return 1 }
+
 // parseMD5 reads "salt$hash".
 func parseMD5(rest string) (record, bool) {
 	parts, ok := fields(rest, 2)

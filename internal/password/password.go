@@ -60,6 +60,7 @@ type Options struct {
 // hashes of all of them. Safe for concurrent use.
 type Hashing struct {
 	preferred  recipe
+	chosen     atomic.Pointer[Choice] // in the place of preferred; nil: none
 	rand       io.Reader
 	decoyKey   []byte
 	population atomic.Pointer[population]
@@ -121,22 +122,35 @@ func (o *Options) recipe() (recipe, error) {
 }
 
 // Algorithm returns the name of the preferred algorithm.
-func (h *Hashing) Algorithm() string { return h.preferred.algorithm() }
+func (h *Hashing) Algorithm() string { return h.current().algorithm() }
+
+// Prefer makes new hashes as c says from now on; the zero Choice goes back to
+// the Options.
+func (h *Hashing) Prefer(c Choice) { h.chosen.Store(&c) }
+
+// current is what new hashes are made with.
+func (h *Hashing) current() recipe {
+	if c := h.chosen.Load(); c != nil && c.recipe != nil {
+		return c.recipe
+	}
+	return h.preferred
+}
 
 // Hash returns the password hashed with the preferred algorithm and a fresh
 // salt, in Django's encoding (make_password). It fails when the source of
 // randomness does, and with bcrypt for a password that contains a NUL, where
 // bcrypt would confuse it with others.
 func (h *Hashing) Hash(password string) (string, error) {
-	salt, err := h.preferred.newSalt(h.rand)
+	preferred := h.current()
+	salt, err := preferred.newSalt(h.rand)
 	if err != nil {
 		return "", fmt.Errorf("make a salt: %w", err)
 	}
-	sum, err := h.preferred.derive(password, salt)
+	sum, err := preferred.derive(password, salt)
 	if err != nil {
-		return "", fmt.Errorf("hash with %s: %w", h.preferred.algorithm(), err)
+		return "", fmt.Errorf("hash with %s: %w", preferred.algorithm(), err)
 	}
-	return h.preferred.encode(salt, sum), nil
+	return preferred.encode(salt, sum), nil
 }
 
 // Verify reports whether encoded is a hash of the password, and, if it is,
@@ -167,7 +181,8 @@ func (h *Hashing) Verify(password, encoded string) (ok, outdated bool) {
 }
 
 func (h *Hashing) outdated(stored record) bool {
-	return stored.recipe.algorithm() != h.preferred.algorithm() ||
+	preferred := h.current()
+	return stored.recipe.algorithm() != preferred.algorithm() ||
 		stored.shortSalt ||
-		stored.recipe.weaker(h.preferred)
+		stored.recipe.weaker(preferred)
 }

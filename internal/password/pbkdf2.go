@@ -45,6 +45,8 @@ func (r pbkdf2Recipe) weaker(than recipe) bool {
 	return same && r.iterations < other.iterations
 }
 
+func (r pbkdf2Recipe) work() int { return r.iterations }
+
 // parsePBKDF2 reads "1000000$salt$hash".
 func parsePBKDF2(name, rest string) (record, bool) {
 	parts, ok := fields(rest, 3)

@@ -69,6 +69,8 @@ func (r scryptRecipe) weaker(than recipe) bool {
 	return same && (a.N*a.R < b.N*b.R || a.N*a.R*a.P < b.N*b.R*b.P)
 }
 
+func (r scryptRecipe) work() int { return r.cost.N * r.cost.R * r.cost.P }
+
 // parseScrypt reads "16384$salt$8$5$hash".
 func parseScrypt(rest string) (record, bool) {
 	parts, ok := fields(rest, 5)
