@@ -40,6 +40,22 @@ func isRepeatable(err error) bool {
 	return c == codeSerialization || c == codeDeadlock
 }
 
+// isCreationRace reports whether another process may have made the same thing
+// at the same moment, so that it is there at the next attempt.
+func isCreationRace(err error) bool {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	if !ok {
+		return false
+	}
+	switch e.Code {
+	case "42710", "42P07", "42P06", codeUnique, codeSerialization, codeDeadlock: // duplicate object, table and schema
+		return true
+	case "XX000": // internal_error
+		return strings.Contains(e.Message, "tuple concurrently")
+	}
+	return false
+}
+
 // isConnectionLost reports whether the connection was to blame, so that
 // another one may do better.
 func isConnectionLost(err error) bool {

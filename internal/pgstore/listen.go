@@ -103,7 +103,7 @@ func (l *listener) run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		if !told {
+		if !told && !errors.Is(err, errNotMigrated) {
 			log.LogAttrs(ctx, slog.LevelWarn, "the news of the database is not heard: every check reads it", slog.Any("error", err))
 			told = true
 		}
@@ -177,9 +177,31 @@ func (l *listener) connect(ctx context.Context) (*pgx.Conn, error) {
 }
 
 var (
-	errNoTriggers = errors.New("the database has no triggers that tell news; run postern migrate")
-	errStandby    = errors.New("the server is a standby")
+	errNoTriggers  = errors.New("the database has no triggers that tell news; run postern migrate")
+	errNotMigrated = errors.New("the database is not migrated yet")
+	errStandby     = errors.New("the server is a standby")
 )
+
+// A listener of a new server may come before the migration: then there is
+// nothing to hear yet.
+const (
+	selectIsVersioned  = `select to_regclass('postern_migration') is not null`
+	selectHasNewsSteps = `select exists (select 1 from postern_migration where version_id = $1::bigint and is_applied)`
+)
+
+// checkMigrated asks before the triggers are looked for, since the step makes
+// them in one transaction.
+func checkMigrated(ctx context.Context, conn *pgx.Conn) error {
+	var migrated bool
+	err := conn.QueryRow(ctx, selectIsVersioned).Scan(&migrated)
+	if err == nil && migrated {
+		err = conn.QueryRow(ctx, selectHasNewsSteps, newsVersion).Scan(&migrated)
+	}
+	if err == nil && !migrated {
+		return errNotMigrated
+	}
+	return err
+}
 
 func (l *listener) subscribe(ctx context.Context, conn *pgx.Conn) error {
 	for _, channel := range []string{newsChannel, l.channel} {
@@ -191,6 +213,9 @@ func (l *listener) subscribe(ctx context.Context, conn *pgx.Conn) error {
 		triggers  int
 		isStandby bool
 	)
+	if err := checkMigrated(ctx, conn); err != nil {
+		return err
+	}
 	if err := conn.QueryRow(ctx, selectNewsTriggers, newsTriggers).Scan(&triggers, &isStandby); err != nil {
 		return err
 	}

@@ -83,11 +83,7 @@ func (s *Store) Migrate(ctx context.Context) ([]Migration, error) {
 
 // locked runs work while no other process does.
 func (s *Store) locked(ctx context.Context, work func() error) error {
-	err := s.makeLock(ctx)
-	if code(err) == codeUnique || code(err) == "42P07" { // another process made it at the same time
-		err = s.makeLock(ctx)
-	}
-	if err != nil {
+	if err := s.makeLock(ctx); err != nil {
 		return err
 	}
 	t, err := s.waitForLock(ctx)
@@ -132,11 +128,21 @@ func (s *Store) tryLock(ctx context.Context) (pgx.Tx, error) {
 	return t, nil
 }
 
-func (s *Store) makeLock(ctx context.Context) error {
-	if _, err := s.pool.Exec(ctx, createLock); err != nil {
-		return err
+// makeLock makes the table of the lock, unless it is there. "If not exists" is
+// no help against another process that makes it at the same moment: which error
+// that gives depends on how far the other has got.
+func (s *Store) makeLock(ctx context.Context) (err error) {
+	for attempt := range attempts {
+		if attempt > 0 && !pause(ctx, attempt) {
+			break
+		}
+		if _, err = s.pool.Exec(ctx, createLock); err == nil {
+			_, err = s.pool.Exec(ctx, insertLock)
+		}
+		if !isCreationRace(err) {
+			break
+		}
 	}
-	_, err := s.pool.Exec(ctx, insertLock)
 	return err
 }
 
