@@ -145,6 +145,7 @@ type Directory struct {
 	stores *stores
 	memory *recall.Memory // nil for none
 	gate   *password.Gate
+	near   *neighbour
 }
 
 // OpenDirectory opens the database for administration only. It does not
@@ -169,6 +170,7 @@ func (d *Directory) Flush(ctx context.Context) error { return d.realm.Flush(ctx)
 func (d *Directory) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
+	d.near.close()
 	return errors.Join(d.realm.Close(ctx), d.stores.close())
 }
 
@@ -184,6 +186,9 @@ func (d *Directory) CreateUser(ctx context.Context, n NewUser) (*User, error) {
 	u, err := d.realm.CreateUser(d.acting(ctx), auth.NewUser{
 		Username: auth.NormalizeUsername(n.Username), Email: drf.NormalizeEmail(n.Email), Password: n.Password, IsStaff: n.IsStaff, IsSuperuser: n.IsSuperuser,
 	})
+	if refused, ok := errors.AsType[*auth.RefusedError](err); ok && refused.Field != "" {
+		return nil, &InvalidFieldError{Field: refused.Field, Problem: refused.Problem}
+	}
 	if err != nil {
 		return nil, invalidPassword(err)
 	}

@@ -36,7 +36,7 @@ func TestADjangoDatabaseOpensAndEachOfItsUsersLogsIn(t *testing.T) {
 		t.Fatal(err)
 	}
 	config := testConfig(t)
-	config.Database = "sqlite:" + path
+	config.Database, config.Passwords.Hasher = "sqlite:"+path, "argon2" // not as the Django hashes
 	srv, base := startServer(t, config)
 	for _, u := range sheet.Users {
 		t.Run(u.Username, func(t *testing.T) {

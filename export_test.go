@@ -24,3 +24,12 @@ func (s *Server) AwaitRecall(t *testing.T) {
 		}
 	}
 }
+
+// LookForDjango looks at once for what a Django does in the database, as a
+// server does every minute.
+func (s *Server) LookForDjango(t *testing.T) {
+	t.Helper()
+	if err := s.near.look(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}

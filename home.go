@@ -27,6 +27,9 @@ type home interface {
 	auth.AuditStore
 	auth.NodeStore
 	schema
+	projectStore
+	// ForeignUsers says why auth_user is not the table of the users.
+	ForeignUsers(ctx context.Context) (string, error)
 	Ping(context.Context) error
 	CountSessions(context.Context) (int64, error)
 	Close() error
@@ -145,6 +148,10 @@ type schema interface {
 	migrate(context.Context) ([]Migration, error)
 	// steps returns all, applied or pending.
 	steps(context.Context) ([]Migration, error)
+	// The indexes on auth_user that the admin site is faster with.
+	AdminIndexes(context.Context) (made, all int, err error)
+	MakeAdminIndexes(context.Context) error
+	DropAdminIndexes(context.Context) error
 }
 
 type sqliteHome struct{ *sqlstore.Store }
@@ -202,12 +209,29 @@ func openHome(ctx context.Context, c Config, memory *recall.Memory, i *instrumen
 	if err := errors.Join(databaseMistakes(&c)...); err != nil {
 		return nil, err
 	}
+	store, err := openEngine(ctx, c, memory, i)
+	if err != nil {
+		return nil, err
+	}
+	found, err := store.ForeignUsers(ctx)
+	if err := refuseForeignUsers(&c, found, err); err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	return store, nil
+}
+
+func openEngine(ctx context.Context, c Config, memory *recall.Memory, i *instruments) (home, error) {
 	if isPostgres(c.Database) {
 		return openPostgres(ctx, c, memory, i)
 	}
 	path, err := databasePath(c.Database)
 	if err != nil {
 		return nil, err
+	}
+	// Before the file is opened to be written, which changes its journal mode.
+	// What can't be found out now is asked again.
+	if found, err := sqlstore.ForeignUsers(ctx, path); err == nil && found != "" {
+		return nil, refuseForeignUsers(&c, found, nil)
 	}
 	o := sqlstore.Options{Now: c.Now}
 	if memory != nil {

@@ -29,16 +29,46 @@ func Migrations(ctx context.Context, c Config) ([]Migration, error) {
 	return migrations(ctx, c, false)
 }
 
-func migrations(ctx context.Context, c Config, apply bool) (_ []Migration, err error) {
+func migrations(ctx context.Context, c Config, apply bool) (steps []Migration, err error) {
+	err = withHome(ctx, c, func(store home) error {
+		if apply {
+			steps, err = store.migrate(ctx)
+		} else {
+			steps, err = store.steps(ctx)
+		}
+		return err
+	})
+	return steps, err
+}
+
+// AdminIndexes says how many of the indexes on auth_user there are that make
+// the lists of the admin site fast, and how many there can be. [Migrate] makes
+// them, but not on the table of a Django project: there [MakeAdminIndexes] does.
+func AdminIndexes(ctx context.Context, c Config) (made, all int, err error) {
+	err = withHome(ctx, c, func(store home) error {
+		made, all, err = store.AdminIndexes(ctx)
+		return err
+	})
+	return made, all, err
+}
+
+// MakeAdminIndexes makes those that are missing. The schema must be up to date.
+func MakeAdminIndexes(ctx context.Context, c Config) error {
+	return withHome(ctx, c, func(store home) error { return store.MakeAdminIndexes(ctx) })
+}
+
+// DropAdminIndexes takes them away. Lists are right without them, and slower.
+func DropAdminIndexes(ctx context.Context, c Config) error {
+	return withHome(ctx, c, func(store home) error { return store.DropAdminIndexes(ctx) })
+}
+
+func withHome(ctx context.Context, c Config, act func(home) error) (err error) {
 	store, err := openHome(ctx, c, nil, nil)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	if apply {
-		return store.migrate(ctx)
-	}
-	return store.steps(ctx)
+	return act(store)
 }
 
 // DatabaseCondition is what [CheckDatabase] found.
@@ -48,6 +78,11 @@ type DatabaseCondition struct {
 	// Replica says why the standby of DatabaseReplica would not be asked as
 	// things are; nil: it would, or there is none. Open does not mind.
 	Replica error
+	// Hashes says how new passwords are hashed, and why, in the database of a
+	// Django project, whose hashes are followed; "" in any other.
+	Hashes string
+	// Warnings is what an operator of such a database should know.
+	Warnings []string
 	// Weaknesses is what is weak in how a PostgreSQL server is set up, as
 	// [Config.Weaknesses] has it of the settings.
 	Weaknesses []Weakness
@@ -91,11 +126,16 @@ func inspectSQLite(ctx context.Context, c Config) (*DatabaseCondition, error) {
 	if err != nil {
 		return nil, err
 	}
+	foreign, err := sqlstore.ForeignUsers(ctx, path)
+	if err := refuseForeignUsers(&c, foreign, err); err != nil {
+		return nil, err
+	}
 	inspected, err := sqlstore.InspectSQLite(ctx, path)
 	if inspected == nil {
 		return nil, err
 	}
-	return &DatabaseCondition{Exists: inspected.Exists, Migrations: publicMigrations(inspected.Steps)}, err
+	found := &DatabaseCondition{Exists: inspected.Exists, Migrations: publicMigrations(inspected.Steps)}
+	return found, errors.Join(err, found.meet(ctx, &c, inspected))
 }
 
 func inspectPostgres(ctx context.Context, c Config) (_ *DatabaseCondition, err error) {
@@ -106,11 +146,18 @@ func inspectPostgres(ctx context.Context, c Config) (_ *DatabaseCondition, err e
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
+	foreign, err := store.ForeignUsers(ctx)
+	if err := refuseForeignUsers(&c, foreign, err); err != nil {
+		return nil, err
+	}
 	steps, err := store.steps(ctx)
 	if err != nil {
 		return nil, err
 	}
 	found := &DatabaseCondition{Exists: true, Migrations: steps}
+	if err := found.meet(ctx, &c, store); err != nil {
+		return found, err
+	}
 	if len(found.Pending()) == 0 {
 		if err := store.Ready(ctx); err != nil {
 			return found, err
@@ -129,4 +176,18 @@ func inspectPostgres(ctx context.Context, c Config) (_ *DatabaseCondition, err e
 		}
 	}
 	return found, nil
+}
+
+// meet finds out about a Django project in the database.
+func (d *DatabaseCondition) meet(ctx context.Context, c *Config, store projectStore) error {
+	project, choice, err := chooseHashes(ctx, store, c.Passwords.hashing(nil))
+	if err != nil || !project {
+		return err
+	}
+	d.Hashes = fmt.Sprintf("%s (%s)", choice, choice.Reason)
+	defaults := c.withDefaults()
+	if warning := cookieWarning(&defaults); warning != "" {
+		d.Warnings = append(d.Warnings, warning)
+	}
+	return nil
 }

@@ -177,6 +177,10 @@ func openDirectory(ctx context.Context, c Config, i *instruments) (*Directory, e
 	if err != nil {
 		return nil, err
 	}
+	near, err := meetNeighbour(ctx, &c, stores.database, hashing, isServer)
+	if err != nil {
+		return nil, errors.Join(err, stores.close())
+	}
 	o := auth.Options{
 		Users: stores.database, Sessions: stores.ofSessions(),
 		Roster: stores.database, Groups: stores.database, SessionRoster: stores.rosterOfSessions(),
@@ -205,9 +209,10 @@ func openDirectory(ctx context.Context, c Config, i *instruments) (*Directory, e
 	i.instrument(&o, c.databaseSystem())
 	realm, err := auth.New(ctx, o)
 	if err != nil {
+		near.close()
 		return nil, errors.Join(err, stores.close())
 	}
-	return &Directory{config: c, realm: realm, stores: stores, memory: memory, gate: o.Gate}, nil
+	return &Directory{config: c, realm: realm, stores: stores, memory: memory, gate: o.Gate, near: near}, nil
 }
 
 func (c *Config) gate(isServer bool) *password.Gate {

@@ -36,6 +36,9 @@ const (
 	defaultAuditAge  = 90 * 24 * time.Hour
 	maxRecall        = 100_000_000
 	minSecretKey     = 32 // characters
+
+	defaultSessionCookie = "sessionid"
+	defaultCSRFCookie    = "csrftoken"
 )
 
 // withDefaults returns c with every unset field at its default.
@@ -44,11 +47,11 @@ func (c Config) withDefaults() Config {
 	set(&c.Session.Age, defaultAge)
 	set(&c.RecallEntries, defaultRecall)
 	set(&c.AuditAge, defaultAuditAge)
-	set(&c.Cookie.Name, "sessionid")
+	set(&c.Cookie.Name, defaultSessionCookie)
 	set(&c.Cookie.Path, "/")
 	set(&c.Cookie.SameSite, "Lax")
 	set(&c.Cookie.Secure, SecureAuto)
-	set(&c.CSRF.Cookie.Name, "csrftoken")
+	set(&c.CSRF.Cookie.Name, defaultCSRFCookie)
 	set(&c.CSRF.Cookie.Age, defaultCSRFAge)
 	set(&c.CSRF.Cookie.Path, "/")
 	set(&c.CSRF.Cookie.SameSite, "Lax")

@@ -20,7 +20,9 @@ type checkup struct {
 	Ready      bool           `json:"ready"` // serve would start
 	Database   databaseJSON   `json:"database"`
 	Problems   []string       `json:"problems"`
-	Weaknesses []weaknessJSON `json:"weaknesses"` // null: not asked for
+	Hashes     string         `json:"hashes,omitempty"`   // how new passwords are hashed beside a Django, and why
+	Warnings   []string       `json:"warnings,omitempty"` // what to know beside a Django
+	Weaknesses []weaknessJSON `json:"weaknesses"`         // null: not asked for
 	Silenced   int            `json:"silenced"`
 	Replica    *replicaJSON   `json:"replica,omitempty"` // of the database
 
@@ -84,7 +86,10 @@ func (p *program) checkCommand() *cobra.Command {
 			return err
 		}
 		r.config.Log = p.logger(r)
-		found := r.checkUp(cmd.Context())
+		found, err := r.checkUp(cmd.Context())
+		if err != nil {
+			return err
+		}
 		if deploy {
 			found.weigh(slices.Concat(r.weaknesses(), found.weakStores), silenced)
 		}
@@ -104,10 +109,14 @@ func checkIDs(ids []string) error {
 	return nil
 }
 
-// checkUp finds out what stands against a start.
-func (r *resolved) checkUp(ctx context.Context) *checkup {
+// checkUp finds out what stands against a start. Its error is a mistake in the
+// settings that only the database shows.
+func (r *resolved) checkUp(ctx context.Context) (*checkup, error) {
 	c := &checkup{Problems: []string{}, Database: databaseJSON{URL: redact.URL(r.config.Database), Pending: []string{}}}
 	condition, err := postern.CheckDatabase(ctx, r.config)
+	if isUsage(err) {
+		return nil, err
+	}
 	if err != nil {
 		c.Problems = append(c.Problems, oneLine(err.Error()))
 	}
@@ -117,6 +126,7 @@ func (r *resolved) checkUp(ctx context.Context) *checkup {
 			c.Database.Pending = append(c.Database.Pending, m.Name)
 		}
 		c.weakStores = condition.Weaknesses
+		c.Hashes, c.Warnings = condition.Hashes, condition.Warnings
 		if err == nil && r.config.DatabaseReplica != "" {
 			c.Replica = &replicaJSON{URL: redact.URL(r.config.DatabaseReplica)}
 			if condition.Replica != nil {
@@ -138,7 +148,7 @@ func (r *resolved) checkUp(ctx context.Context) *checkup {
 		}
 	}
 	c.Ready = len(c.Problems) == 0
-	return c
+	return c, nil
 }
 
 // weaknesses are those of the settings, of the place to listen and of the files.
@@ -187,6 +197,12 @@ func (c *checkup) text(r *resolved) string {
 		if c.sessions != "" {
 			lines = append(lines, "session store: "+printable(c.sessions)+" answers, its version and the user's rights suffice")
 		}
+	}
+	if c.Hashes != "" {
+		lines = append(lines, "new password hashes: "+printable(c.Hashes))
+	}
+	for _, warning := range c.Warnings {
+		lines = append(lines, "warning: "+warning)
 	}
 	for _, problem := range c.Problems {
 		lines = append(lines, "problem: "+problem)

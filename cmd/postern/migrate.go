@@ -19,7 +19,7 @@ type migrationJSON struct {
 }
 
 func (p *program) migrateCommand() *cobra.Command {
-	var status, dryRun, asJSON bool
+	var status, dryRun, makeIndexes, dropIndexes, asJSON bool
 	cmd := &cobra.Command{
 		Use:     "migrate [flags]",
 		GroupID: groupAdmin,
@@ -31,15 +31,18 @@ func (p *program) migrateCommand() *cobra.Command {
 	b := p.bind(cmd, forDatabase, nil)
 	cmd.Flags().BoolVar(&status, "status", false, "show which steps are applied, and change nothing")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "print the SQL of the pending steps, and change nothing")
+	cmd.Flags().BoolVar(&makeIndexes, "admin-indexes", false, "then make the admin site's indexes on a Django project's auth_user")
+	cmd.Flags().BoolVar(&dropIndexes, "drop-admin-indexes", false, "drop the admin site's indexes on auth_user, and do nothing else")
 	jsonFlag(cmd, &asJSON)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := errors.Join(exclusive(cmd, "status", "dry-run"), exclusive(cmd, "dry-run", "json")); err != nil {
+		if err := errors.Join(exclusive(cmd, "status", "dry-run"), exclusive(cmd, "dry-run", "json"), exclusive(cmd, "admin-indexes", "drop-admin-indexes"),
+			exclusive(cmd, "status", "admin-indexes"), exclusive(cmd, "status", "drop-admin-indexes"), exclusive(cmd, "dry-run", "admin-indexes"), exclusive(cmd, "dry-run", "drop-admin-indexes")); err != nil {
 			return err
 		}
 		r := b.resolve()
 		r.useDefaultDatabase()
 		r.validate()
-		if status || dryRun {
+		if status || dryRun || dropIndexes {
 			r.requireDatabase()
 		}
 		if err := r.err(); err != nil {
@@ -51,13 +54,18 @@ func (p *program) migrateCommand() *cobra.Command {
 			return p.showMigrations(ctx, r.config, asJSON)
 		case dryRun:
 			return p.printPending(ctx, r.config)
+		case dropIndexes:
+			if err := postern.DropAdminIndexes(ctx, r.config); err != nil {
+				return err
+			}
+			return p.report(asJSON, migrationsJSON(nil), "dropped the admin site's indexes on auth_user")
 		}
-		return p.migrate(ctx, r.config, asJSON)
+		return p.migrate(ctx, r.config, makeIndexes, asJSON)
 	}
 	return cmd
 }
 
-func (p *program) migrate(ctx context.Context, c postern.Config, asJSON bool) error {
+func (p *program) migrate(ctx context.Context, c postern.Config, makeIndexes, asJSON bool) error {
 	applied, err := postern.Migrate(ctx, c)
 	if err != nil {
 		return err
@@ -68,6 +76,16 @@ func (p *program) migrate(ctx context.Context, c postern.Config, asJSON bool) er
 	}
 	if len(applied) == 0 {
 		lines.WriteString("nothing to do: the schema is up to date\n")
+	}
+	if makeIndexes {
+		if err := postern.MakeAdminIndexes(ctx, c); err != nil {
+			return err
+		}
+		lines.WriteString("made the admin site's indexes on auth_user\n")
+	} else if made, all, err := postern.AdminIndexes(ctx, c); err != nil {
+		return err
+	} else if made < all && len(applied) > 0 {
+		lines.WriteString("left out the admin site's indexes on auth_user, which is a Django project's; its lists are slow without: --admin-indexes makes them\n")
 	}
 	return p.report(asJSON, migrationsJSON(applied), strings.TrimSuffix(lines.String(), "\n"))
 }
@@ -88,6 +106,11 @@ func (p *program) showMigrations(ctx context.Context, c postern.Config, asJSON b
 		}
 		rows = append(rows, []string{m.Name, applied})
 	}
+	made, of, err := postern.AdminIndexes(ctx, c)
+	if err != nil {
+		return err
+	}
+	rows = append(rows, []string{"admin indexes on auth_user", fmt.Sprintf("%d of %d", made, of)})
 	return columns(p.stdout, rows...)
 }
 

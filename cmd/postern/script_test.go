@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"errors"
 	"io"
 	"net"
@@ -58,6 +59,7 @@ func TestScripts(t *testing.T) {
 			"postgres":  func(ts *testscript.TestScript, _ bool, args []string) { startPostgres(t, ts, args) },
 			"redis":     func(ts *testscript.TestScript, _ bool, args []string) { startRedis(t, ts, args) },
 			"soon":      visitSoon,
+			"sqlite":    runSQL,
 			"terminate": terminate,
 		},
 		Deadline:            time.Now().Add(10 * time.Minute),
@@ -83,6 +85,20 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if want := args[0]; strconv.Itoa(code) != want {
 		ts.Fatalf("exit code %d, want %s", code, want)
 	}
+}
+
+// runSQL runs the statements of a file in an SQLite database:
+//
+//	sqlite DATABASE FILE
+func runSQL(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: sqlite DATABASE FILE")
+	}
+	db, err := sql.Open("sqlite", ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer db.Close()
+	_, err = db.Exec(ts.ReadFile(args[1]))
+	ts.Check(err)
 }
 
 // startRedis starts a server, which is at $REDIS then, HOST:PORT:

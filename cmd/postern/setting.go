@@ -33,6 +33,10 @@ type setting struct {
 	choices []string
 	// scope says which commands take it beside dev and serve.
 	scope scope
+	// implied is set where the package itself knows the default: a setting
+	// that nobody gave stays unset, which the package may tell from one that
+	// was set to the default.
+	implied bool
 	// secret keeps the value out of flags, which every user of the machine
 	// can see, and out of errors.
 	secret bool
@@ -182,6 +186,9 @@ func (b *bound) resolve() *resolved {
 		}
 		if f := b.flags[s.name]; f != nil && len(f.texts) > 0 {
 			value, r.sources[s.name] = f.given(s.isList()), fromFlag
+		}
+		if s.implied && !r.isSet(s.name) {
+			continue
 		}
 		if err := s.set(&r.options, value); err != nil {
 			r.reject(s.name, value.shown(), err.Error())

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/postern-auth/postern/internal/auth"
 )
 
 // field is an input of a form. Label, Help and Errors are in English; the
@@ -52,6 +54,15 @@ func (f fields) blame(name string, messages ...string) bool {
 		}
 	}
 	return false
+}
+
+// refuse shows what the database has against a user at its field; without one
+// it returns the sentence for the form.
+func (f fields) refuse(e *auth.RefusedError) (problem string) {
+	if e.Field != "" && f.blame(e.Field, e.Problem) {
+		return ""
+	}
+	return e.Problem
 }
 
 // Wrong reports whether anything is wrong.

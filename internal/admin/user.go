@@ -276,6 +276,8 @@ func (a *Admin) changeUser(v *visit) error {
 		// It was deleted since the form was read.
 		f.Problem = notOffered
 		return a.show(v, http.StatusUnprocessableEntity, "user", f.Card.Username, f)
+	} else if refused, ok := errors.AsType[*auth.RefusedError](err); ok {
+		f.Problem = f.Fields.refuse(refused)
 	} else if f.Problem = a.ruleBroken(v, err); err != nil && f.Problem == "" {
 		return err
 	}
@@ -400,9 +402,14 @@ func (a *Admin) addUser(v *visit) error {
 	}
 	user, err := v.steward.CreateUser(a.actor(v), auth.NewUser{Username: f.value("username"), Email: f.value("email"), Password: plain})
 	var weak *password.Weak
+	var refused *auth.RefusedError
 	switch {
 	case errors.As(err, &weak):
 		f.blame("password1", weak.Messages...)
+	case errors.As(err, &refused):
+		if problem := f.refuse(refused); problem != "" {
+			f.blame("username", problem)
+		}
 	case errors.Is(err, auth.ErrUsernameTaken):
 		f.blame("username", "A user with that username already exists.")
 	case err != nil:

@@ -55,16 +55,27 @@ func (a *API) serveRegister(e *exchange) error {
 		Password: values.Get("password"),
 	}, e.visit())
 	var weak *password.Weak
+	var refused *auth.RefusedError
 	switch {
 	case errors.As(err, &weak):
 		return fieldError("password", weak.Messages...)
 	case errors.Is(err, auth.ErrUsernameTaken):
 		return fieldError("username", usernameTaken)
+	case errors.As(err, &refused):
+		return fieldError(refusedField(refused), refused.Problem)
 	case err != nil:
 		return err
 	}
 	a.open(e, opened)
 	return a.reply(e, http.StatusCreated, userBody(&opened.Identity.User))
+}
+
+// refusedField is where the form shows that the database refuses a user.
+func refusedField(e *auth.RefusedError) string {
+	if e.Field == "username" || e.Field == "email" {
+		return e.Field
+	}
+	return "non_field_errors"
 }
 
 // open gives the client its new session; its address is known from now on.

@@ -18,7 +18,8 @@ type NewUser struct {
 }
 
 // CreateUser makes a user without opening a session. It returns
-// *password.Invalid, *password.Weak, ErrUsernameTaken, password.ErrBusy or ErrUnavailable.
+// *password.Invalid, *password.Weak, ErrUsernameTaken, *RefusedError,
+// password.ErrBusy or ErrUnavailable.
 func (r *Realm) CreateUser(ctx context.Context, n NewUser) (*User, error) {
 	encoded := password.Unusable(r.rand)
 	if n.Password != "" {
@@ -36,7 +37,7 @@ func (r *Realm) CreateUser(ctx context.Context, n NewUser) (*User, error) {
 		IsActive: true, IsStaff: n.IsStaff, IsSuperuser: n.IsSuperuser,
 		DateJoined: r.now(),
 	}
-	if err := r.users.CreateUser(ctx, user); err != nil {
+	if err := r.noteRefusal(ctx, r.users.CreateUser(ctx, user)); err != nil {
 		return nil, fmt.Errorf("create a user: %w", err)
 	}
 	changes := map[string]any{}

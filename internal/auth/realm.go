@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/postern-auth/postern/internal/password"
+	"github.com/postern-auth/postern/internal/ratelog"
 )
 
 // Options is what a Realm is made of. Users, Sessions, Hashing, Gate and
@@ -66,6 +67,7 @@ type Realm struct {
 	audit         AuditStore
 	auditAge      time.Duration
 	failed        failures
+	refusals      *ratelog.Limiter // of rules of the database
 	hashing       *password.Hashing
 	gate          *password.Gate
 	validators    []password.Validator
@@ -115,8 +117,9 @@ func New(ctx context.Context, o Options) (*Realm, error) {
 		touchEvery: o.Policy.TouchEvery(), memory: o.Memory, answer: o.Answer,
 		hashWait: o.HashWait, step: o.Step,
 		now: o.Now, rand: o.Rand, log: o.Log,
-		seen:    newSeen(),
-		stopped: make(chan struct{}),
+		seen:     newSeen(),
+		refusals: ratelog.New(refusedEvery, o.Now),
+		stopped:  make(chan struct{}),
 	}
 	if err := r.sampleHashes(ctx); err != nil {
 		return nil, err

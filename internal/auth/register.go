@@ -19,7 +19,7 @@ type Registration struct {
 
 // Register creates a user and opens its first session, in one commit. It
 // returns *password.Invalid or *password.Weak when the password is refused,
-// ErrUsernameTaken, password.ErrBusy, or ErrUnavailable.
+// ErrUsernameTaken, *RefusedError, password.ErrBusy, or ErrUnavailable.
 func (r *Realm) Register(ctx context.Context, g Registration, v Visit) (*Opened, error) {
 	if err := r.ValidatePassword(ctx, g.Password, password.Attributes{Username: g.Username, Email: g.Email}); err != nil {
 		return nil, err
@@ -45,7 +45,7 @@ func (r *Realm) Register(ctx context.Context, g Registration, v Visit) (*Opened,
 		Session: session, NewUser: user, Replaces: v.Current, PerUser: r.policy.PerUser,
 		Audit: r.by(ctx, ActRegister, user, v),
 	}
-	if err := r.sessions.Start(ctx, start); err != nil {
+	if err := r.noteRefusal(ctx, r.sessions.Start(ctx, start)); err != nil {
 		return nil, fmt.Errorf("register: %w", err)
 	}
 	if start.Audit != nil && !start.Audited {

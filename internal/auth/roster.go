@@ -46,7 +46,7 @@ type Roster interface {
 	// UserCard returns a user with its groups and permissions; ErrNoUser.
 	UserCard(ctx context.Context, id int64) (*UserCard, error)
 	// EditUser changes what e names in one commit, or nothing: ErrNoUser,
-	// ErrUsernameTaken, ErrNoGroup, ErrNoPermission, ErrLastSuperuser,
+	// ErrUsernameTaken, *RefusedError, ErrNoGroup, ErrNoPermission, ErrLastSuperuser,
 	// ErrSuperuser (see UserEdit.SpareSuperuser).
 	EditUser(ctx context.Context, id int64, e UserEdit) error
 	// SetActive lets users in or shuts them out in one commit, or none of

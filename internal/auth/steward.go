@@ -141,7 +141,7 @@ func (s *Steward) EditUser(ctx context.Context, id int64, e UserEdit) error {
 	if err != nil {
 		return fmt.Errorf("edit a user: %w", err)
 	}
-	if err := s.realm.roster.EditUser(ctx, id, e); err != nil {
+	if err := s.realm.noteRefusal(ctx, s.realm.roster.EditUser(ctx, id, e)); err != nil {
 		return fmt.Errorf("edit a user: %w", err)
 	}
 	s.realm.record(ctx, s.realm.editEntries(ctx, before, &e)...)

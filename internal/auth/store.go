@@ -12,7 +12,8 @@ type UserStore interface {
 	UserByName(ctx context.Context, name string) (*User, error)
 	// UserByID returns the user with that id; ErrNoUser if none.
 	UserByID(ctx context.Context, id int64) (*User, error)
-	// CreateUser stores u and sets its ID; ErrUsernameTaken if the name exists.
+	// CreateUser stores u and sets its ID; ErrUsernameTaken if the name exists,
+	// *RefusedError if a rule that was added to the database is against it.
 	CreateUser(ctx context.Context, u *User) error
 	// UpdateUser changes the columns that c names; ErrNoUser if there is no
 	// such user, ErrLastSuperuser if it would deactivate the last active superuser.
@@ -33,7 +34,7 @@ type UserStore interface {
 // ErrUnavailable (wrapped) when the store can't be reached or is too busy.
 type SessionStore interface {
 	// Start stores a new session, and what goes with it, in one commit:
-	// see Start. ErrUsernameTaken and ErrUserChanged store nothing.
+	// see Start. ErrUsernameTaken, *RefusedError and ErrUserChanged store nothing.
 	Start(ctx context.Context, s *Start) error
 	// Identity returns the stored session and its user in one read, whether
 	// or not the session is over; ErrNoSession if there is no such session

@@ -6,6 +6,8 @@ import (
 	_ "embed"
 	"fmt"
 	"strings"
+
+	"github.com/postern-auth/postern/internal/django"
 )
 
 // djangoFile is run table by table, not as a whole.
@@ -15,8 +17,13 @@ const djangoFile = "00001_django_tables.sql"
 var djangoSchema string
 
 // createDjangoTables makes those of Django's tables that are missing, and says
-// in django_migrations that they are there if Django has never been here.
+// in django_migrations that they are there if Django has never been here. In the
+// database of a Django project it makes no more than Postern reads.
 func createDjangoTables(ctx context.Context, t *sql.Tx) error {
+	project, err := isProject(ctx, t)
+	if err != nil {
+		return err
+	}
 	untouched := true
 	for _, table := range djangoTables(djangoSchema) {
 		var exists bool
@@ -27,8 +34,8 @@ func createDjangoTables(ctx context.Context, t *sql.Tx) error {
 			untouched = false
 			continue
 		}
-		if table.name == "django_migrations" && !untouched {
-			continue
+		if table.name == "django_migrations" && !untouched || table.name == "django_session" && project {
+			continue // which are the Django's own affair
 		}
 		for statement := range strings.SplitSeq(table.statements, ";\n") {
 			if _, err := t.ExecContext(ctx, statement); err != nil {
@@ -37,6 +44,28 @@ func createDjangoTables(ctx context.Context, t *sql.Tx) error {
 		}
 	}
 	return nil
+}
+
+// isProject is IsDjangoProject in a transaction that migrates.
+func isProject(ctx context.Context, t *sql.Tx) (bool, error) {
+	var there bool
+	if err := t.QueryRowContext(ctx, selectTableNamed, "django_migrations").Scan(&there); err != nil || !there {
+		return false, err
+	}
+	rows, err := t.QueryContext(ctx, selectApplied)
+	if err != nil {
+		return false, err
+	}
+	defer rows.Close()
+	var applied []django.AppliedMigration
+	for rows.Next() {
+		var m django.AppliedMigration
+		if err := rows.Scan(&m.App, &m.Name, &m.At); err != nil {
+			return false, err
+		}
+		applied = append(applied, m)
+	}
+	return django.IsProject(applied), rows.Err()
 }
 
 type djangoTable struct{ name, statements string }

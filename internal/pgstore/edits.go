@@ -38,7 +38,8 @@ func (s *Store) EditUser(ctx context.Context, id int64, e auth.UserEdit) error {
 			return fmt.Errorf("edit user: %w", errNoText)
 		}
 	}
-	if err := explainViolation(s.do(ctx, func(t *tx) error { return t.editUser(id, &e) })); err != nil {
+	err := s.do(ctx, func(t *tx) error { return t.editUser(id, &e) })
+	if err := explainViolation(s.refused(ctx, err, e.Lengths())); err != nil {
 		return fmt.Errorf("edit user: %w", err)
 	}
 	return nil
@@ -54,8 +55,6 @@ func explainViolation(err error) error {
 		return err
 	}
 	switch violation.Code + " " + violation.TableName {
-	case codeUnique + " auth_user":
-		return auth.ErrUsernameTaken
 	case codeUnique + " auth_group":
 		return auth.ErrGroupNameTaken
 	case codeForeignKey + " auth_user_groups":

@@ -292,6 +292,7 @@ var neededTables = []string{
 var statements = []string{
 	selectUserByName, selectUserByID, insertUser, updateUser, lockSuperusers, selectUserID,
 	deleteUserGroups, deleteUserPermissions, deleteUser, selectUsers, selectNewestUsers,
+	selectRecentHashes,
 	stampLogin, moveAuthHash, insertSession, pruneSessions, lockUser,
 	selectIdentity, deleteSession, deleteSessionsOfUser, touchLastSeen, touchExpires,
 	selectSessions, selectSessionsOfUser, countSessions,

@@ -45,6 +45,9 @@ func (s *Store) Start(ctx context.Context, st *auth.Start) error {
 		}
 		return t.insertAudit(&entry)
 	})
+	if st.NewUser != nil {
+		err = s.refused(ctx, err, st.NewUser.Lengths())
+	}
 	if err != nil {
 		return fmt.Errorf("start session: %w", err)
 	}

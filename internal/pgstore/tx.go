@@ -44,7 +44,12 @@ func (t *tx) row(query string, args ...any) pgx.Row { return t.QueryRow(t.ctx, q
 // and tells its news before it returns. An error of the commit does not say
 // that nothing was committed.
 func (s *Store) do(ctx context.Context, work func(*tx) error) error {
-	return s.repeat(ctx, func(ctx context.Context) error { return s.once(ctx, work) })
+	once := func(ctx context.Context) error { return s.once(ctx, work) }
+	err := s.repeat(ctx, once)
+	if s.mendSequence(ctx, err) {
+		err = s.repeat(ctx, once)
+	}
+	return err
 }
 
 // repeat runs a transaction until it conflicts with no other.

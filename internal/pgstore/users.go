@@ -96,7 +96,7 @@ func (s *Store) CreateUser(ctx context.Context, u *auth.User) error {
 		id, err = t.createUser(u)
 		return err
 	})
-	if err != nil {
+	if err := s.refused(ctx, err, u.Lengths()); err != nil {
 		return fmt.Errorf("create user: %w", err)
 	}
 	u.ID = id

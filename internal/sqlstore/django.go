@@ -6,6 +6,8 @@ import (
 	_ "embed"
 	"fmt"
 	"strings"
+
+	"github.com/postern-auth/postern/internal/django"
 )
 
 // djangoFile is run table by table, not as a whole.
@@ -17,9 +19,14 @@ var djangoSchema string
 const selectTables = `select name from sqlite_master where type = 'table'`
 
 // createDjangoTables makes those of Django's tables that are missing, and says
-// in django_migrations that they are there if Django has never been here.
+// in django_migrations that they are there if Django has never been here. In the
+// database of a Django project it makes no more than Postern reads.
 func createDjangoTables(ctx context.Context, t *sql.Tx) error {
 	existing, err := tableNames(ctx, t)
+	if err != nil {
+		return err
+	}
+	project, err := isProject(ctx, t)
 	if err != nil {
 		return err
 	}
@@ -29,14 +36,36 @@ func createDjangoTables(ctx context.Context, t *sql.Tx) error {
 			untouched = false
 			continue
 		}
-		if table.name == "django_migrations" && !untouched {
-			continue
+		if table.name == "django_migrations" && !untouched || table.name == "django_session" && project {
+			continue // which are the Django's own affair
 		}
 		if _, err := t.ExecContext(ctx, table.statements); err != nil {
 			return fmt.Errorf("create table %s: %w", table.name, err)
 		}
 	}
 	return nil
+}
+
+// isProject is IsDjangoProject in a transaction that migrates.
+func isProject(ctx context.Context, t *sql.Tx) (bool, error) {
+	existing, err := tableNames(ctx, t)
+	if err != nil || !existing["django_migrations"] {
+		return false, err
+	}
+	rows, err := t.QueryContext(ctx, selectApplied)
+	if err != nil {
+		return false, err
+	}
+	defer rows.Close()
+	var applied []django.AppliedMigration
+	for rows.Next() {
+		var m django.AppliedMigration
+		if err := rows.Scan(&m.App, &m.Name, &m.At); err != nil {
+			return false, err
+		}
+		applied = append(applied, m)
+	}
+	return django.IsProject(applied), rows.Err()
 }
 
 func tableNames(ctx context.Context, t *sql.Tx) (map[string]bool, error) {

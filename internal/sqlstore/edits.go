@@ -11,8 +11,7 @@ import (
 )
 
 const (
-	// A name that is taken by another user changes nothing.
-	editUser = `update or ignore auth_user set username = coalesce($1, username), email = coalesce($2, email),
+	editUser = `update auth_user set username = coalesce($1, username), email = coalesce($2, email),
 		first_name = coalesce($3, first_name), last_name = coalesce($4, last_name), password = coalesce($5, password),
 		is_active = coalesce($6, is_active), is_staff = coalesce($7, is_staff), is_superuser = coalesce($8, is_superuser)
 		where id = $9`
@@ -32,7 +31,8 @@ const (
 
 // EditUser implements auth.Roster.
 func (s *Store) EditUser(ctx context.Context, id int64, e auth.UserEdit) error {
-	if err := s.write.do(ctx, func(t *tx) error { return t.editUser(id, &e) }); err != nil {
+	err := s.write.do(ctx, func(t *tx) error { return t.editUser(id, &e) })
+	if err := s.refused(ctx, err); err != nil {
 		return fmt.Errorf("edit user: %w", err)
 	}
 	return nil
@@ -54,12 +54,8 @@ func (t *tx) editUser(id int64, e *auth.UserEdit) error {
 			return err
 		}
 	}
-	n, err := t.exec(editUser, e.Username, e.Email, e.FirstName, e.LastName, e.Password, e.IsActive, e.IsStaff, e.IsSuperuser, id)
-	if err != nil {
+	if _, err := t.exec(editUser, e.Username, e.Email, e.FirstName, e.LastName, e.Password, e.IsActive, e.IsStaff, e.IsSuperuser, id); err != nil {
 		return err
-	}
-	if n == 0 {
-		return auth.ErrUsernameTaken
 	}
 	if e.Groups != nil {
 		if err := t.setLinks(id, *e.Groups, countGroupsAmong, auth.ErrNoGroup, deleteOtherGroups, insertUserGroups); err != nil {

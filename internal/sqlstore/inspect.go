@@ -12,10 +12,24 @@ import (
 	"time"
 )
 
+// inspectedHashes is how many hashes InspectSQLite reads.
+const inspectedHashes = 1000
+
 // Condition is what InspectSQLite found.
 type Condition struct {
 	Exists bool        // false: the file can be created
 	Steps  []Migration // of the schema, applied or pending
+
+	project bool
+	hashes  []string
+}
+
+// IsDjangoProject is [Store.IsDjangoProject] as it was found.
+func (c *Condition) IsDjangoProject(context.Context) (bool, error) { return c.project, nil }
+
+// RecentHashes is [Store.RecentHashes] as it was found, for limit at most 1000.
+func (c *Condition) RecentHashes(_ context.Context, limit int) ([]string, error) {
+	return c.hashes[:min(limit, len(c.hashes))], nil
 }
 
 // Pending returns the names of the steps that are not applied.
@@ -56,6 +70,12 @@ func InspectSQLite(ctx context.Context, path string) (_ *Condition, err error) {
 		return nil, explain(path, err)
 	}
 	found := &Condition{Exists: true, Steps: steps}
+	if found.project, err = s.IsDjangoProject(ctx); err == nil && found.project {
+		found.hashes, err = s.RecentHashes(ctx, inspectedHashes)
+	}
+	if err != nil {
+		return found, explain(path, err)
+	}
 	if err := inspectWrite(ctx, path); err != nil {
 		return found, explain(path, err)
 	}

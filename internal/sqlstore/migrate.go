@@ -86,8 +86,11 @@ func applyMigrations(ctx context.Context, driverConn any) ([]int64, error) {
 	provider, err := goose.NewProvider(goose.DialectSQLite3, db, files,
 		goose.WithTableName(versionTable),
 		goose.WithDisableGlobalRegistry(true),
-		goose.WithExcludeNames([]string{djangoFile}),
-		goose.WithGoMigrations(goose.NewGoMigration(1, &goose.GoFunc{RunTx: createDjangoTables}, nil)),
+		goose.WithExcludeNames([]string{djangoFile, rosterFile}),
+		goose.WithGoMigrations(
+			goose.NewGoMigration(1, &goose.GoFunc{RunTx: createDjangoTables}, nil),
+			goose.NewGoMigration(rosterVersion, &goose.GoFunc{RunTx: applyRoster}, nil),
+		),
 	)
 	if err != nil {
 		return nil, err

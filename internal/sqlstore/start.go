@@ -40,6 +40,9 @@ func (s *Store) Start(ctx context.Context, st *auth.Start) error {
 		}
 		return t.insertAudit(&entry)
 	})
+	if st.NewUser != nil {
+		err = s.refused(ctx, err)
+	}
 	if err != nil {
 		return fmt.Errorf("start session: %w", err)
 	}

@@ -5,6 +5,7 @@ package sqlstore
 var statements = []string{
 	selectUserByName, selectUserByID, insertUser, updateUser, selectIsLastSuperuser,
 	deleteUserGroups, deleteUserPermissions, deleteUser, selectUsers, selectNewestUsers,
+	selectRecentHashes,
 	stampLogin, moveAuthHash, insertSession, pruneSessions,
 	selectIdentity, deleteSession, deleteSessionsOfUser, touchLastSeen, touchExpires,
 	selectSessions, selectSessionsOfUser, countSessions,

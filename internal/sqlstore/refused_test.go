@@ -1,0 +1,60 @@
+package sqlstore
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/postern-auth/postern/internal/auth"
+)
+
+// Rules that people add to auth_user, and the field that breaks them.
+func TestRefused_NamesTheField(t *testing.T) {
+	for _, tt := range []struct {
+		name, rule string
+		field      string // "-": the name is taken
+	}{
+		{"a unique address", `create unique index one_address on auth_user (email)`, "email"},
+		{"a unique address, whatever the case", `create unique index one_address on auth_user (lower(email))`, "email"},
+		{"a unique address of active users", `create unique index one_address on auth_user (is_active, email) where is_active`, "email"},
+		{"a unique name, whatever the case", `create unique index one_name on auth_user (upper(username))`, "-"},
+		{"a column without a default", `delete from auth_user; alter table auth_user add column phone text not null`, ""},
+		{"a check of a column", `alter table auth_user add column note text constraint is_company check (email like '%@company.example')`, "email"},
+		{"a check without a name", `alter table auth_user add column note text check (length(username) > 10)`, "username"},
+		{"a trigger", `create trigger no_more before insert on auth_user begin select raise(abort, 'no more'); end`, ""},
+	} {
+		s := openMigrated(t, djangoDatabase(t))
+		mustExec(t, outside(t, s.path), tt.rule)
+		u := &auth.User{Username: "Admin", Email: "Admin@example.com", Password: "encoded", IsActive: true}
+		if tt.field == "email" {
+			u.Email = "admin@example.com" // somebody's
+		}
+		err := s.CreateUser(t.Context(), u)
+		refused, ok := errors.AsType[*auth.RefusedError](err)
+		switch {
+		case tt.field == "-":
+			ok = errors.Is(err, auth.ErrUsernameTaken)
+		case ok:
+			ok = refused.Field == tt.field && refused.Problem != "" && refused.Rule != ""
+		}
+		if !ok || errors.Is(err, auth.ErrUnavailable) {
+			t.Errorf("%s: CreateUser = %v", tt.name, err)
+		}
+		other := &auth.Start{Session: benchSession(1), NewUser: u}
+		if again := s.Start(t.Context(), other); again == nil {
+			t.Errorf("%s: Start accepted it", tt.name)
+		}
+	}
+}
+
+func TestRefused_AnEditBreaksARule(t *testing.T) {
+	s := openMigrated(t, djangoDatabase(t))
+	mustExec(t, outside(t, s.path), `create unique index one_address on auth_user (lower(email))`)
+	taken, name := "ADMIN@example.com", "admin"
+	err := s.EditUser(t.Context(), 9, auth.UserEdit{Email: &taken})
+	if refused, ok := errors.AsType[*auth.RefusedError](err); !ok || refused.Field != "email" {
+		t.Errorf("an address that another has: %v", err)
+	}
+	if err := s.EditUser(t.Context(), 9, auth.UserEdit{Username: &name}); !errors.Is(err, auth.ErrUsernameTaken) {
+		t.Errorf("a name that another has: %v", err)
+	}
+}
