@@ -151,7 +151,7 @@ func (s *siegeOfNodes) guess(addresses int) {
 }
 
 // TestNodesWithRedisShareTheWaitlistOfAnAccount: guesses that are spread over
-// nodes get one rate in all, and the owner gets in from a known device at
+// nodes get one rate in all, and the owner gets in from a recognised device at
 // once, from a new one after the wait that was told, at whichever node.
 func TestNodesWithRedisShareTheWaitlistOfAnAccount(t *testing.T) {
 	t.Parallel()

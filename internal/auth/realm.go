@@ -151,9 +151,10 @@ func (r *Realm) sampleHashes(ctx context.Context) error {
 	}
 }
 
-// untilSample is the time until the next moment to read the hashes.
+// untilSample is the time until the next moment to read the hashes, at least a
+// second: a timer may end a little before the wall clock is there.
 func untilSample(now time.Time) time.Duration {
-	return populationEvery - time.Duration(now.UnixNano()%int64(populationEvery))
+	return max(time.Second, populationEvery-time.Duration(now.UnixNano()%int64(populationEvery)))
 }
 
 // Policy returns the rules for the life of sessions.
