@@ -39,6 +39,9 @@ type Config struct {
 	// SessionReplicas is how many replicas of the session store must have a
 	// session, or its end, before that is acknowledged. Default: 0.
 	SessionReplicas int
+	// ExplainRefusals has the answer to a refused host or origin say which
+	// setting would allow it, as the log does: for development.
+	ExplainRefusals bool
 	// NoBrowsableAPI answers with JSON only. By default someone who opens an
 	// endpoint in a browser gets a page with the answer and its forms.
 	NoBrowsableAPI bool

@@ -77,7 +77,7 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 		return nil, errors.Join(err, d.Close())
 	}
 	settings := c.guardSettings()
-	settings.Observe, settings.Trace = i.metrics.Request, i.traceRequest()
+	settings.Observe, settings.Refused, settings.Trace = i.metrics.Request, i.metrics.Refused, i.traceRequest()
 	return &Server{
 		Directory: d,
 		guard:     guard.New(settings),
@@ -297,6 +297,7 @@ func (c *Config) guardSettings() guard.Settings {
 			FrameOptions: c.Security.FrameOptions, ReferrerPolicy: c.Security.ReferrerPolicy,
 		},
 		MaxBody:  maxBody,
+		Explain:  c.ExplainRefusals,
 		Log:      c.Log,
 		Now:      c.Now,
 		NewToken: func() (string, error) { return django.NewSecret(c.Rand) },

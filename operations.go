@@ -7,8 +7,7 @@ import (
 	"github.com/postern-auth/postern/internal/ops"
 )
 
-// OperationsHandler answers those who watch over the server, whatever host
-// they ask for:
+// OperationsHandler answers those who watch over the server:
 //
 //   - /-/live: 200 as long as the process answers;
 //   - /-/ready: 200 when the server should be sent requests, 503 and what is
@@ -19,12 +18,15 @@ import (
 // [Server.Serve] mounts it on [Listen].AdminAddr. A program that mounts
 // [Server.Handler] itself mounts this one where only its operators come:
 // metrics tell of every user's doings together, and a profile costs time.
-// The two probes may be mounted elsewhere on their own, by their paths.
+// The two probes may be mounted elsewhere on their own, by their paths: they
+// answer whatever host is asked for. All else answers to IP addresses, to
+// localhost and to [Config].AllowedHosts (but not because of "*"), and not to
+// pages of other sites, so that no page in an operator's browser reads it.
 func (s *Server) OperationsHandler() http.Handler {
 	mux := s.probes()
-	mux[routeMetrics] = s.guard.Probe(routeMetrics, s.metrics.Handler())
-	profiles := s.guard.Probe(ops.ProfilePath, http.HandlerFunc(ops.Profiles))
-	nothing := s.guard.Probe("", http.NotFoundHandler())
+	mux[routeMetrics] = s.metricsHandler()
+	profiles := s.guard.Operations(ops.ProfilePath, http.HandlerFunc(ops.Profiles))
+	nothing := s.guard.Operations("", http.NotFoundHandler())
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		handler := mux[r.URL.Path]
 		switch {
@@ -36,6 +38,10 @@ func (s *Server) OperationsHandler() http.Handler {
 		}
 		handler.ServeHTTP(w, r)
 	})
+}
+
+func (s *Server) metricsHandler() http.Handler {
+	return s.guard.Operations(routeMetrics, ops.ReadOnly(s.metrics.Handler()))
 }
 
 func (s *Server) probes() map[string]http.Handler {
@@ -54,7 +60,7 @@ func (s *Server) probes() map[string]http.Handler {
 func (s *Server) public(withMetrics bool) http.Handler {
 	api, own := s.Handler(), s.probes()
 	if withMetrics {
-		own[routeMetrics] = s.guard.Probe(routeMetrics, s.metrics.Handler())
+		own[routeMetrics] = s.metricsHandler()
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s.readiness.Draining() {

@@ -56,6 +56,7 @@ func (s *Server) Serve(ctx context.Context, l Listen) error {
 		return err
 	}
 	log := s.config.Log
+	s.warnOfFewDescriptors(ctx)
 	addrs := s.announce(ctx, main, "listening")
 	addrs = append(addrs, s.announce(ctx, admin, "listening for operators")...)
 	if l.Ready != nil {
@@ -74,10 +75,25 @@ func (s *Server) Serve(ctx context.Context, l Listen) error {
 
 func (s *Server) systemd() ops.Systemd { return ops.Systemd{Log: s.config.Log} }
 
+// fewDescriptors is a limit of file descriptors that some hundred clients with
+// open connections reach.
+const fewDescriptors = 1024
+
+func (s *Server) warnOfFewDescriptors(ctx context.Context) {
+	if limit := httpserver.DescriptorLimit(); limit > 0 && limit < fewDescriptors {
+		s.config.Log.LogAttrs(ctx, slog.LevelWarn, "few file descriptors: each open connection holds one", slog.Uint64("limit", limit),
+			slog.String("fix", "raise the hard limit: LimitNOFILE= of the systemd unit, or ulimit -Hn; the soft limit is raised to it by itself"))
+	}
+}
+
+// troubles count and log what goes wrong with the connections of one server.
+func (s *Server) troubles() *httpserver.Troubles {
+	return httpserver.NewTroubles(s.config.Log, s.metrics.ListenerError, s.config.Now)
+}
+
 // serve answers on both kinds of listeners; that of operators ends last, so
 // that a stop can be watched.
 func (s *Server) serve(ctx context.Context, l Listen, main, admin []net.Listener) error {
-	log := s.config.Log
 	taking, stopTaking := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopTaking()
 	watching, stopWatching := context.WithCancel(context.WithoutCancel(ctx))
@@ -95,7 +111,7 @@ func (s *Server) serve(ctx context.Context, l Listen, main, admin []net.Listener
 		}
 	}()
 	patience := httpserver.Patience{Linger: min(l.DrainDelay, maxLinger), Drain: httpserver.DrainTimeout}
-	err := httpserver.Serve(taking, main, s.public(l.Metrics && l.AdminAddr == ""), patience, log)
+	err := httpserver.Serve(taking, main, s.public(l.Metrics && l.AdminAddr == ""), patience, s.troubles())
 	stopWatching()
 	return errors.Join(err, <-adminEnded)
 }
@@ -115,7 +131,7 @@ func (s *Server) serveAdmin(ctx context.Context, admin []net.Listener) error {
 	if len(admin) == 0 {
 		return nil
 	}
-	err := httpserver.Serve(ctx, admin, s.OperationsHandler(), httpserver.Patience{Drain: adminDrain}, s.config.Log)
+	err := httpserver.Serve(ctx, admin, s.OperationsHandler(), httpserver.Patience{Drain: adminDrain}, s.troubles())
 	if ctx.Err() != nil && err != nil {
 		s.config.Log.LogAttrs(ctx, slog.LevelInfo, "an operator's request was cut off", slog.Any("error", err))
 		return nil

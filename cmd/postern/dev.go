@@ -56,6 +56,7 @@ func (p *program) devCommand() *cobra.Command {
 // forDevelopment makes the rules of dev out of the settings.
 func (r *resolved) forDevelopment() {
 	r.config.Passwords.WarnOnly = true
+	r.config.ExplainRefusals = true
 	if r.config.CORS.AllowAllOrigins && !r.isSet("CORS_ALLOWED_ORIGINS") {
 		r.config.CORS.AllowedOrigins = nil
 	}

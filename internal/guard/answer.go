@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"encoding/json"
 	"io"
 	"net/http"
 	"strconv"
@@ -77,3 +78,9 @@ const notFoundPage = `<!doctype html>
 <body><h1>Not Found</h1><p>The requested resource was not found on this server.</p></body>
 </html>
 `
+
+// badRequest is Django's answer to a host that is not allowed, as JSON.
+func (x *Exchange) badRequest(fix string) {
+	body, _ := json.Marshal(x.explained("Bad Request (400)", fix)) // a text can't fail
+	x.Answer(http.StatusBadRequest, "application/json", []byte(`{"detail":`+string(body)+`}`))
+}

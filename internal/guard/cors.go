@@ -89,7 +89,11 @@ func (c *cors) preflight(x *Exchange) bool {
 func (c *cors) actual(x *Exchange) {
 	r := x.Request
 	origins := r.Header["Origin"]
-	if len(origins) == 0 || origins[0] == "" || !c.allowed(origins[0]) {
+	if len(origins) == 0 || origins[0] == "" {
+		return
+	}
+	if _, same := single(origins); !same || !c.allowed(origins[0]) {
+		c.missing(x, strings.Join(origins, ","))
 		return
 	}
 	h := x.Header()
@@ -108,6 +112,15 @@ func (c *cors) actual(x *Exchange) {
 		if c.maxAge != nil {
 			h["Access-Control-Max-Age"] = c.maxAge
 		}
+	}
+}
+
+// missing reports an origin whose pages can't read the answer. A page of our
+// own, as far as the browser or the origin says, needs no permission.
+func (c *cors) missing(x *Exchange, origin string) {
+	site, _ := single(x.Request.Header["Sec-Fetch-Site"])
+	if site != "same-origin" && origin != x.Origin() {
+		x.refuse(x.refusedOrigin(RefusedCORS, "origin not allowed by CORS: its pages can't read the answer", origin, "POSTERN_CORS_ALLOWED_ORIGINS"))
 	}
 }
 

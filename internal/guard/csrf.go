@@ -18,13 +18,31 @@ type CSRFSettings struct {
 	Age            time.Duration // of the cookie
 }
 
+const trustedOriginsSetting = "POSTERN_CSRF_TRUSTED_ORIGINS"
+
 // CSRFError is why a request was refused, in the words of django.middleware.csrf.
 type CSRFError struct{ Reason string }
 
 func (e *CSRFError) Error() string { return "CSRF Failed: " + e.Reason }
 
-func rejected(format string, args ...any) *CSRFError {
-	return &CSRFError{Reason: fmt.Sprintf(format, args...)}
+// reject counts and logs a refusal, and returns it as an error with a reason
+// in the model's words.
+func (x *Exchange) reject(r refusal, format string, args ...any) error {
+	x.refuse(r)
+	return &CSRFError{Reason: x.explained(fmt.Sprintf(format, args...), r.fix)}
+}
+
+// rejectToken refuses a CSRF cookie or token.
+func (x *Exchange) rejectToken(format string, args ...any) error {
+	reason := fmt.Sprintf(format, args...)
+	return x.reject(refusal{reason: RefusedCSRF, message: "request refused: CSRF cookie or token", name: "problem", value: reason}, "%s", reason)
+}
+
+// rejectReferer refuses a Referer; only its site is logged.
+func (x *Exchange) rejectReferer(sent, setting, format string, args ...any) error {
+	r := x.refusedOrigin(RefusedReferer, "request refused: referer not trusted", siteOf(sent), setting)
+	r.name = "referer"
+	return x.reject(r, "Referer checking failed - "+format, args...)
 }
 
 // csrf is the rules of django.middleware.csrf.CsrfViewMiddleware, and one
@@ -56,17 +74,33 @@ func newCSRF(s CSRFSettings) csrf {
 }
 
 // CheckOrigin refuses a request whose Origin is neither this host's nor
-// trusted. A request without the header passes.
+// trusted. A request without the header passes, unless the browser says that
+// a page of another site has sent it.
 func (x *Exchange) CheckOrigin() error {
 	origins := x.Request.Header["Origin"]
 	if len(origins) == 0 {
-		return nil
+		if !crossSite(x.Request.Header) {
+			return nil
+		}
+		const why = "Origin checking failed - a cross-site request without Origin."
+		return x.reject(refusal{
+			reason: RefusedCrossSite, message: "request refused: sent by a page of another site, without Origin",
+			fix: "have the page send its Origin, and add that to " + trustedOriginsSetting,
+		}, why)
 	}
-	if origin := latin1(origins[0]); !x.guard.csrf.trusts(x, origin) {
-		return rejected("Origin checking failed - %s does not match any trusted origins.", origin)
+	_, same := single(origins)
+	origin := latin1(origins[0])
+	if !same {
+		origin = latin1(strings.Join(origins, ","))
+	}
+	if !same || !x.guard.csrf.trusts(x, origin) {
+		return x.reject(x.refusedOrigin(RefusedOrigin, "request refused: origin not trusted", origin, trustedOriginsSetting),
+			"Origin checking failed - %s does not match any trusted origins.", origin)
 	}
 	return nil
 }
+
+const ownOriginOnly = "request refused: not sent by a page of its own origin"
 
 // CheckOwnOrigin refuses a request that says it comes from a page of another
 // origin, whatever origins the settings trust: by Sec-Fetch-Site, or without
@@ -78,21 +112,22 @@ func (x *Exchange) CheckOwnOrigin() error {
 	h := x.Request.Header
 	if site := h["Sec-Fetch-Site"]; len(site) > 0 {
 		if slices.ContainsFunc(site, func(s string) bool { return s != "same-origin" }) {
-			return rejected("The request was sent from another site.")
+			return x.reject(refusal{reason: RefusedCrossSite, message: ownOriginOnly}, "The request was sent from another site.")
 		}
 		return nil
 	}
 	own := x.Origin()
 	if origins := h["Origin"]; len(origins) > 0 {
 		if slices.ContainsFunc(origins, func(o string) bool { return o != own }) {
-			return rejected("Origin checking failed - the page accepts its own origin only.")
+			return x.reject(x.refusedOrigin(RefusedOrigin, ownOriginOnly, strings.Join(origins, ","), ""),
+				"Origin checking failed - the page accepts its own origin only.")
 		}
 		return nil
 	}
 	for _, referer := range h["Referer"] {
 		u, err := django.Urlsplit(latin1(referer))
 		if err != nil || u.Scheme+"://"+u.Netloc != own {
-			return rejected("Referer checking failed - the page accepts its own origin only.")
+			return x.rejectReferer(referer, "", "the page accepts its own origin only.")
 		}
 	}
 	return nil
@@ -141,10 +176,10 @@ func (x *Exchange) CheckCSRFOfStranger(formToken func() (string, error)) error {
 func (x *Exchange) checkToken(bound string, formToken func() (string, error)) error {
 	secret, found, err := x.csrfSecret()
 	if err != nil {
-		return rejected("CSRF cookie %s.", err)
+		return x.rejectToken("CSRF cookie %s.", err)
 	}
 	if !found {
-		return rejected("CSRF cookie not set.")
+		return x.rejectToken("CSRF cookie not set.")
 	}
 	token, err := formToken()
 	if err != nil {
@@ -154,15 +189,18 @@ func (x *Exchange) checkToken(bound string, formToken func() (string, error)) er
 	if token == "" {
 		sent := x.Request.Header["X-Csrftoken"]
 		if len(sent) == 0 {
-			return rejected("CSRF token missing.")
+			return x.rejectToken("CSRF token missing.")
 		}
 		token, source = latin1(sent[0]), "the 'X-Csrftoken' HTTP header"
+		if _, same := single(sent); !same {
+			token = latin1(strings.Join(sent, ","))
+		}
 	}
 	if _, err := django.SecretOf(token); err != nil {
-		return rejected("CSRF token from %s %s.", source, err)
+		return x.rejectToken("CSRF token from %s %s.", source, err)
 	}
 	if !django.TokenMatches(token, secret) || !django.TokenMatches(token, bound) {
-		return rejected("CSRF token from %s incorrect.", source)
+		return x.rejectToken("CSRF token from %s incorrect.", source)
 	}
 	return nil
 }
@@ -170,14 +208,15 @@ func (x *Exchange) checkToken(bound string, formToken func() (string, error)) er
 func (c *csrf) checkReferer(x *Exchange) error {
 	sent := x.Request.Header["Referer"]
 	if len(sent) == 0 {
-		return rejected("Referer checking failed - no Referer.")
+		return x.rejectReferer("", "", "no Referer.")
 	}
+	_, same := single(sent)
 	u, err := django.Urlsplit(latin1(sent[0]))
-	if err != nil || u.Scheme == "" || u.Netloc == "" {
-		return rejected("Referer checking failed - Referer is malformed.")
+	if err != nil || u.Scheme == "" || u.Netloc == "" || !same {
+		return x.rejectReferer("", "", "Referer is malformed.")
 	}
 	if u.Scheme != "https" {
-		return rejected("Referer checking failed - Referer is insecure while host is secure.")
+		return x.rejectReferer(sent[0], trustedOriginsSetting, "Referer is insecure while host is secure.")
 	}
 	good := x.Host
 	if c.set.Cookie.Domain != "" {
@@ -190,7 +229,7 @@ func (c *csrf) checkReferer(x *Exchange) error {
 		slices.ContainsFunc(c.hosts, func(h string) bool { return django.IsSameDomain(u.Netloc, h) }) {
 		return nil
 	}
-	return rejected("Referer checking failed - %s does not match any trusted origins.", u.String())
+	return x.rejectReferer(sent[0], trustedOriginsSetting, "%s does not match any trusted origins.", u.String())
 }
 
 // latin1 reads the bytes of a header as WSGI gives them to Django: each is a

@@ -38,6 +38,12 @@ type Settings struct {
 	// Exchange.Route; a status of 0 means that the request was broken off
 	// without an answer. It must cost next to nothing.
 	Observe func(route, method string, status int, took time.Duration)
+	// Refused, if set, is called with one of Refusals for each request that is
+	// refused.
+	Refused func(reason string)
+	// Explain has answers say which setting would allow what is refused: for
+	// development.
+	Explain bool
 	// Trace, if set, is shown each request as it enters; what it returns
 	// takes its place. The function that comes with it is called at the end.
 	Trace func(*http.Request) (*http.Request, func(*Exchange))
@@ -50,13 +56,15 @@ type Guard struct {
 	csrf    csrf
 	headers []header
 	pool    sync.Pool
+	// refusals limits what is logged of refused requests.
+	refusals refusals
 	// lastHost is the host that was allowed last.
 	lastHost atomic.Pointer[string]
 }
 
 // New returns a guard with these rules.
 func New(s Settings) *Guard {
-	g := &Guard{set: s, cors: newCORS(s.CORS), csrf: newCSRF(s.CSRF), headers: securityHeaders(s.Headers)}
+	g := &Guard{set: s, cors: newCORS(s.CORS), csrf: newCSRF(s.CSRF), headers: securityHeaders(s.Headers), refusals: newRefusals(s.Now)}
 	g.pool.New = func() any { return new(Exchange) }
 	return g
 }
@@ -78,6 +86,7 @@ func (g *Guard) Wrap(next Handler) http.Handler {
 func (g *Guard) Middleware(decide func(x *Exchange) (*http.Request, bool), next http.Handler) http.Handler {
 	return g.Wrap(func(x *Exchange) {
 		if r, ok := decide(x); ok {
+			delete(x.Header(), cspName) // what these pages load is not ours to say
 			next.ServeHTTP(x, r)
 		}
 	})
@@ -97,21 +106,53 @@ func (g *Guard) Probe(route string, next http.Handler) http.Handler {
 	})
 }
 
+// Operations is Probe for what only operators may read, and not a web page
+// that they visit: the host asked for must be an IP address, this machine or
+// one of the allowed hosts ("*" does not count), which the name of a page that
+// was pointed at this address (DNS rebinding) is not.
+func (g *Guard) Operations(route string, next http.Handler) http.Handler {
+	return g.Probe(route, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		x := w.(*Exchange)
+		if !OperationsHost(r.Host, g.set.AllowedHosts) {
+			x.refuseOperations()
+			return
+		}
+		if crossSite(r.Header) {
+			x.refuse(refusal{
+				reason: RefusedCrossSite, message: "request to the operations address refused: sent by a page of another site",
+			})
+			x.Answer(http.StatusForbidden, "application/json", []byte(`{"detail":"Cross-site request refused."}`))
+			return
+		}
+		next.ServeHTTP(w, r)
+	}))
+}
+
 func (g *Guard) admit(x *Exchange, next Handler) {
 	g.setSecurityHeaders(x)
 	if g.cors.preflight(x) {
 		return
 	}
 	g.cors.actual(x)
-	if !x.HostAllowed {
-		x.Answer(http.StatusBadRequest, "application/json", []byte(`{"detail":"Bad Request (400)"}`))
-		return
-	}
-	if g.set.Headers.SSLRedirect && !x.Secure {
+	switch {
+	case x.repeated != "":
+		x.refuse(refusal{
+			reason: RefusedForwarded, message: "request refused: a proxy's header is there twice", name: "header", value: x.repeated,
+			fix: "have the proxy set " + x.repeated + ", not add to what the client sent",
+		})
+		x.badRequest("")
+	case !x.HostAllowed:
+		r := x.refusedHost()
+		x.refuse(r)
+		x.badRequest(r.fix)
+	case g.set.Headers.SSLRedirect && !x.Secure:
 		x.redirectToHTTPS()
-		return
+	default:
+		if IsUnsafe(x.Request.Method) {
+			joinContentTypes(x.Request.Header)
+		}
+		next(x)
 	}
-	next(x)
 }
 
 // Exchange is one request and its answer. It is an http.ResponseWriter; it
@@ -126,6 +167,9 @@ type Exchange struct {
 	// Host is the host asked for, with its port as the client sent it.
 	Host        string
 	HostAllowed bool
+	// repeated is a header of a trusted proxy that is there twice, with two
+	// values: "" for none.
+	repeated string
 	// UserID is set by who finds it out, for the log line.
 	UserID int64
 	// Quiet lowers the log line of a success from info to debug.
@@ -163,6 +207,9 @@ func (g *Guard) leave(x *Exchange) {
 	}
 	if x.status == 0 && !abort {
 		x.status = http.StatusOK // what net/http answers for a handler that wrote nothing
+	}
+	if x.status == http.StatusTooManyRequests {
+		x.refuse(x.refusedAttempt())
 	}
 	g.logRequest(x)
 	g.observe(x)

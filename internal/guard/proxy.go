@@ -2,6 +2,7 @@ package guard
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/postern-auth/postern/internal/django"
@@ -34,20 +35,48 @@ func (g *Guard) allowsHost(host string) bool {
 	return allowed
 }
 
+// OperationsHost reports whether operators may ask for a host: an IP address,
+// this machine, or one of the allowed hosts other than "*".
+func OperationsHost(host string, allowed []string) bool {
+	domain, _ := django.SplitDomainPort(host)
+	if _, err := netip.ParseAddr(strings.Trim(domain, "[]")); err == nil {
+		return true
+	}
+	if domain == "localhost" || strings.HasSuffix(domain, ".localhost") {
+		return true
+	}
+	return django.ValidHost(host, slices.DeleteFunc(slices.Clone(allowed), func(a string) bool { return a == "*" }))
+}
+
+func (x *Exchange) refuseOperations() {
+	host := x.Request.Host
+	r := refusal{reason: RefusedOperationsHost, message: "request to the operations address refused: host not allowed", name: "host", value: host}
+	if domain, _ := django.SplitDomainPort(host); domain != "" {
+		r.fix = "ask by IP address, or " + add(domain, "POSTERN_ALLOWED_HOSTS")
+	}
+	x.refuse(r)
+	x.badRequest(r.fix)
+}
+
 // maxHost is the longest host that is remembered: a domain name and a port.
 const maxHost = 253 + len(":65535")
 
 func (g *Guard) believeProxy(x *Exchange) {
 	h := x.Request.Header
-	if proto := h["X-Forwarded-Proto"]; len(proto) > 0 {
-		first, _, _ := strings.Cut(proto[0], ",")
-		x.Secure = strings.EqualFold(strings.TrimSpace(first), "https")
+	if sent := h["X-Forwarded-Proto"]; len(sent) > 0 {
+		proto, ok := single(sent)
+		first, _, _ := strings.Cut(proto, ",")
+		if x.Secure = strings.EqualFold(strings.TrimSpace(first), "https"); !ok {
+			x.repeated = "X-Forwarded-Proto"
+		}
 	}
-	if host := h["X-Forwarded-Host"]; len(host) > 0 && host[0] != "" {
-		x.Host = host[0]
+	if host, ok := single(h["X-Forwarded-Host"]); !ok {
+		x.repeated = "X-Forwarded-Host"
+	} else if host != "" {
+		x.Host = host
 	}
-	if id := h["X-Request-Id"]; len(id) > 0 && requestID.MatchString(id[0]) {
-		x.id = id[0]
+	if id, ok := single(h["X-Request-Id"]); ok && id != "" && requestID.MatchString(id) {
+		x.id = id
 	}
 	if forwarded := h["X-Forwarded-For"]; len(forwarded) > 0 {
 		x.Address = g.client(forwarded, x.Address)

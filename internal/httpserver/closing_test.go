@@ -75,7 +75,7 @@ func restart(t *testing.T, o Options, answered *atomic.Int64) {
 	defer stop()
 	done := make(chan error, 1)
 	go func() {
-		done <- Serve(ctx, listeners, hello, Patience{Linger: time.Second, Drain: time.Minute}, slog.New(slog.DiscardHandler))
+		done <- Serve(ctx, listeners, hello, Patience{Linger: time.Second, Drain: time.Minute}, NewTroubles(slog.New(slog.DiscardHandler), nil, nil))
 	}()
 	enough := answered.Load() + 50
 	var clients sync.WaitGroup

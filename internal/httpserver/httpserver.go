@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -141,8 +142,7 @@ type Patience struct {
 // Serve answers on the listeners until ctx ends; then it closes them, lets
 // requests under way finish, and returns. nil means that every request taken
 // was answered.
-func Serve(ctx context.Context, listeners []net.Listener, handler http.Handler, p Patience, log *slog.Logger) error {
-	var open atomic.Int64
+func Serve(ctx context.Context, listeners []net.Listener, handler http.Handler, p Patience, t *Troubles) error {
 	server := &http.Server{
 		Handler:           tellLength(handler),
 		ConnContext:       withHeadConn,
@@ -151,7 +151,9 @@ func Serve(ctx context.Context, listeners []net.Listener, handler http.Handler, 
 		WriteTimeout:      WriteTimeout,
 		IdleTimeout:       IdleTimeout,
 		MaxHeaderBytes:    MaxHeaderBytes - headerSlop,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		ErrorLog:          log.New(t, "", 0),
+		// The handler answers "OPTIONS *" as it answers all else.
+		DisableGeneralOptionsHandler: true,
 		ConnState: func(conn net.Conn, state http.ConnState) {
 			switch state {
 			case http.StateIdle:
@@ -159,15 +161,15 @@ func Serve(ctx context.Context, listeners []net.Listener, handler http.Handler, 
 					c.nextRequest()
 				}
 			case http.StateNew:
-				open.Add(1)
+				t.opened(conn)
 			case http.StateClosed, http.StateHijacked:
-				open.Add(-1)
+				t.closed()
 			}
 		},
 	}
 	failed := make(chan error, len(listeners))
 	for _, l := range listeners {
-		go func() { failed <- server.Serve(l) }()
+		go func() { failed <- server.Serve(watchedListener{l, t}) }()
 	}
 	var failure error
 	select {
@@ -179,7 +181,7 @@ func Serve(ctx context.Context, listeners []net.Listener, handler http.Handler, 
 		for range listeners {
 			<-failed
 		}
-		linger(&open, p.Linger)
+		linger(&t.open, p.Linger)
 	}
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.Drain)
 	defer cancel()

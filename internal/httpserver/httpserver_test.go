@@ -73,7 +73,7 @@ func serveHandler(t *testing.T, o Options, handler http.Handler) net.Addr {
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() {
-		done <- Serve(ctx, listeners, handler, Patience{Drain: DrainTimeout}, slog.New(slog.DiscardHandler))
+		done <- Serve(ctx, listeners, handler, Patience{Drain: DrainTimeout}, NewTroubles(slog.New(slog.DiscardHandler), nil, nil))
 	}()
 	t.Cleanup(func() {
 		stop()

@@ -56,7 +56,7 @@ func TestAStopAnswersThoseWhoAreConnected(t *testing.T) {
 	defer stop()
 	done := make(chan error, 1)
 	go func() {
-		done <- Serve(ctx, listeners, hello, Patience{Linger: time.Minute, Drain: time.Minute}, slog.New(slog.DiscardHandler))
+		done <- Serve(ctx, listeners, hello, Patience{Linger: time.Minute, Drain: time.Minute}, NewTroubles(slog.New(slog.DiscardHandler), nil, nil))
 	}()
 	connect := func() net.Conn {
 		conn, err := net.Dial("tcp", addr)

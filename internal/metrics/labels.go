@@ -14,10 +14,21 @@ var (
 	RegistrationOutcomes = []string{"success", "invalid", "throttled", "busy", "refused", "malformed", "abandoned", "error"}
 )
 
+// RefusalReasons is what the label "reason" of refused requests may be, and
+// ListenerReasons that of connections that failed before a request.
+var (
+	RefusalReasons  = []string{"host", "operations_host", "origin", "referer", "csrf", "cross_site", "forwarded", "cors", "throttled"}
+	ListenerReasons = []string{"descriptors", "accept", "tls"}
+)
+
 const commitOperation = "commit"
 
-// DatabaseOperations is what the label "operation" may be.
-var DatabaseOperations = []string{"read", "replica", "list", commitOperation}
+// DatabaseOperations is what the label "operation" may be for the database,
+// and SessionStoreOperations for a Redis or Valkey that holds the sessions.
+var (
+	DatabaseOperations     = []string{"read", "replica", "list", commitOperation}
+	SessionStoreOperations = []string{"read", "list", commitOperation}
+)
 
 const (
 	other = "other" // any route, method or status that is not on the lists
@@ -80,11 +91,16 @@ func indexOfStatus(status int) int {
 type outcomes map[string]prometheus.Counter
 
 func newOutcomes(r prometheus.Registerer, name, help string, names []string) outcomes {
-	vec := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{"outcome"})
+	return newCounters(r, name, help, "outcome", names)
+}
+
+// newCounters returns a counter for each value of a label.
+func newCounters(r prometheus.Registerer, name, help, label string, values []string) map[string]prometheus.Counter {
+	vec := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{label})
 	r.MustRegister(vec)
-	counters := make(outcomes)
-	for _, outcome := range names {
-		counters[outcome] = vec.WithLabelValues(outcome)
+	counters := make(map[string]prometheus.Counter)
+	for _, value := range values {
+		counters[value] = vec.WithLabelValues(value)
 	}
 	return counters
 }

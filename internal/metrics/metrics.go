@@ -32,6 +32,9 @@ type Metrics struct {
 	database      map[string]prometheus.Observer
 	commitWrites  prometheus.Histogram
 	unshared      prometheus.Counter
+	refusals      map[string]prometheus.Counter
+	listener      map[string]prometheus.Counter
+	sessionStore  map[string]prometheus.Observer // nil before WatchSessionStore
 }
 
 // maxScrapes is how many scrapes are answered at a time; one more gets 503.
@@ -60,7 +63,9 @@ func New(b Build, routes []string) *Metrics {
 	m.unshared = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "postern_throttle_unshared_total", Help: "Attempts that this node counted alone, since the session store did not answer.",
 	})
-	m.database = newDatabase(m.registry)
+	m.database = newDurations(m.registry, "postern_database_duration_seconds", "Time of the database, by operation.", DatabaseOperations)
+	m.refusals = newCounters(m.registry, "postern_requests_refused_total", "Requests that were refused, by reason; with cors, those whose answer a browser keeps from the page.", "reason", RefusalReasons)
+	m.listener = newCounters(m.registry, "postern_listener_errors_total", "Connections that failed before a request, by reason.", "reason", ListenerReasons)
 	m.registry.MustRegister(
 		m.unshared, m.requests, m.hashWait, m.commitWrites, buildInfo(b),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
@@ -77,16 +82,42 @@ func buildInfo(b Build) prometheus.Collector {
 	return info
 }
 
-func newDatabase(r prometheus.Registerer) map[string]prometheus.Observer {
-	vec := prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name: "postern_database_duration_seconds", Help: "Time of the database, by operation.", Buckets: databaseBuckets,
-	}, []string{"operation"})
+func newDurations(r prometheus.Registerer, name, help string, operations []string) map[string]prometheus.Observer {
+	vec := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: databaseBuckets}, []string{"operation"})
 	r.MustRegister(vec)
 	observers := make(map[string]prometheus.Observer)
-	for _, operation := range DatabaseOperations {
+	for _, operation := range operations {
 		observers[operation] = vec.WithLabelValues(operation)
 	}
 	return observers
+}
+
+// WatchSessionStore adds the series of a Redis or Valkey that holds the
+// sessions. Call it once, before SessionStore.
+func (m *Metrics) WatchSessionStore() {
+	m.sessionStore = newDurations(m.registry, "postern_session_store_duration_seconds",
+		"Time of the Redis or Valkey that holds the sessions, by operation.", SessionStoreOperations)
+}
+
+// SessionStore notes an operation of the session store, one of
+// SessionStoreOperations.
+func (m *Metrics) SessionStore(operation string, _ int, took time.Duration) {
+	if observer, known := m.sessionStore[operation]; known {
+		observer.Observe(took.Seconds())
+	}
+}
+
+// Refused counts a refused request, by one of RefusalReasons.
+func (m *Metrics) Refused(reason string) { count(m.refusals, reason) }
+
+// ListenerError counts a connection that failed before a request, by one of
+// ListenerReasons.
+func (m *Metrics) ListenerError(reason string) { count(m.listener, reason) }
+
+func count(counters map[string]prometheus.Counter, value string) {
+	if counter, known := counters[value]; known {
+		counter.Inc()
+	}
 }
 
 // Login counts an attempt to log in, by one of LoginOutcomes.

@@ -248,6 +248,7 @@ func TestNamesKeepPrometheusConventions(t *testing.T) {
 func TestTheDocsNameEveryMetric(t *testing.T) {
 	m := newMetrics()
 	m.Request("/api/user/", "GET", 200, time.Millisecond)
+	m.WatchSessionStore()
 	m.Watch(Sources{
 		Gate: func() Gate { return Gate{} }, Recall: func() Recall { return Recall{} },
 		Sessions: func(context.Context) (int64, error) { return 42, nil },

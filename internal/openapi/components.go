@@ -5,7 +5,7 @@ var commonHeaders = []string{
 	"Allow", "Vary", "Cache-Control", "Content-Language", "Content-Security-Policy", "ETag", "X-Request-Id", "X-Frame-Options", "X-Content-Type-Options",
 	"Referrer-Policy", "Cross-Origin-Opener-Policy", "Strict-Transport-Security",
 	"Access-Control-Allow-Origin", "Access-Control-Allow-Credentials", "Access-Control-Allow-Headers", "Access-Control-Allow-Methods",
-	"Access-Control-Expose-Headers", "Access-Control-Max-Age",
+	"Access-Control-Expose-Headers", "Access-Control-Max-Age", "X-Postern-Fix",
 }
 
 var headerTexts = map[string]string{
@@ -13,7 +13,7 @@ var headerTexts = map[string]string{
 	"Vary":                             "What the answer depends on.",
 	"Cache-Control":                    "no-store for what belongs to a session.",
 	"Content-Language":                 "The language of a page.",
-	"Content-Security-Policy":          "What a page may load: nothing but this server's own files.",
+	"Content-Security-Policy":          "What a page may load: nothing but this server's own files; for other answers, nothing.",
 	"ETag":                             "The version of this document.",
 	"X-Request-Id":                     "What the server's log calls this request; with errors of the server.",
 	"X-Frame-Options":                  "Whether a page may be framed.",
@@ -27,6 +27,7 @@ var headerTexts = map[string]string{
 	"Access-Control-Allow-Methods":     "The methods that the origin may use.",
 	"Access-Control-Expose-Headers":    "The headers that the origin may read.",
 	"Access-Control-Max-Age":           "For how many seconds a preflight's answer may be kept.",
+	"X-Postern-Fix":                    "Which setting would allow the host or origin; from postern dev only.",
 	"Set-Cookie":                       "The session cookie and the CSRF cookie, new, mended or deleted.",
 	"Retry-After":                      "The seconds to wait before trying again.",
 }

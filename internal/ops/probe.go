@@ -46,6 +46,15 @@ func answer(w http.ResponseWriter, r *http.Request, status int, what report) {
 	}
 }
 
+// ReadOnly refuses methods that do more than read.
+func ReadOnly(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if isRead(w, r) {
+			next.ServeHTTP(w, r)
+		}
+	})
+}
+
 // isRead refuses methods that do more than read.
 func isRead(w http.ResponseWriter, r *http.Request) bool {
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
