@@ -92,10 +92,7 @@ func (s *stores) openSessions(ctx context.Context, c Config, memory *recall.Memo
 	if memory != nil {
 		o.News, o.Heartbeat = memory.Hear, memory.Listen("session store")
 	}
-	if i != nil {
-		o.Observe = i.metrics.Database
-	}
-	store, err := redisstore.Open(ctx, c.SessionStore, s.database, o)
+	store, err := redisstore.Open(ctx, c.SessionStore, i.usersOfSessions(s.database, &c, &o), o)
 	if err != nil {
 		return err
 	}
@@ -202,6 +199,15 @@ func (c *Config) databaseSystem() string {
 		return "postgresql"
 	}
 	return "sqlite"
+}
+
+// sessionSystem is the same name of where the sessions are. Valkey is told
+// from Redis by nobody: it speaks as Redis does.
+func (c *Config) sessionSystem() string {
+	if c.SessionStore != "" {
+		return "redis"
+	}
+	return c.databaseSystem()
 }
 
 // openHome opens the database, whose news memory hears.

@@ -17,6 +17,7 @@ import (
 	"github.com/postern-auth/postern/internal/metrics"
 	"github.com/postern-auth/postern/internal/openapi"
 	"github.com/postern-auth/postern/internal/ops"
+	"github.com/postern-auth/postern/internal/redisstore"
 	"github.com/postern-auth/postern/internal/tracing"
 )
 
@@ -48,15 +49,29 @@ func newInstruments(p trace.TracerProvider) *instruments {
 }
 
 // instrument has a realm report to i, if there is one.
-func (i *instruments) instrument(o *auth.Options, system string) {
+func (i *instruments) instrument(o *auth.Options, c *Config) {
 	if i == nil {
 		return
 	}
 	o.HashWait = i.metrics.GateWait
 	if i.tracer != nil {
-		homes := i.tracer.Stores(o.Users, o.Sessions, system)
+		homes := i.tracer.Stores(o.Users, o.Sessions, c.databaseSystem(), c.sessionSystem())
 		o.Users, o.Sessions, o.Step = homes, homes, i.tracer.Step
 	}
+}
+
+// usersOfSessions has a session store report to i, if there is one, and
+// returns the users as that store is to ask for them.
+func (i *instruments) usersOfSessions(users redisstore.Users, c *Config, o *redisstore.Options) redisstore.Users {
+	if i == nil {
+		return users
+	}
+	i.metrics.WatchSessionStore()
+	o.Observe = i.metrics.SessionStore
+	if i.tracer == nil {
+		return users
+	}
+	return i.tracer.Users(users, c.databaseSystem())
 }
 
 // traceRequest is nil when there are no traces.

@@ -206,7 +206,7 @@ func openDirectory(ctx context.Context, c Config, i *instruments) (*Directory, e
 	if c.AuditAge > 0 {
 		o.Audit, o.AuditAge = stores.database, c.AuditAge
 	}
-	i.instrument(&o, c.databaseSystem())
+	i.instrument(&o, &c)
 	realm, err := auth.New(ctx, o)
 	if err != nil {
 		near.close()

@@ -56,8 +56,9 @@ type Options struct {
 	// to which all that anyone has ended has been told to News. While the
 	// news can't be heard, it is not called.
 	Heartbeat func(began time.Time)
-	// Observe, if set, is told how long the server took for an operation:
-	// "read" (of one session), "list" or "commit"; writes is 1.
+	// Observe, if set, is called with the time that the server took for an
+	// operation, without the time of the users' database: "read" (of one
+	// session), "list" or "commit"; writes is 1.
 	Observe func(operation string, writes int, took time.Duration)
 	// Now is the clock of Heartbeat; default time.Now.
 	Now func() time.Time

@@ -25,7 +25,6 @@ import (
 // If a registration stops after its user was created, the user is deleted
 // again; if that fails too, the name stays taken, by a user who can log in.
 func (s *Store) Start(ctx context.Context, st *auth.Start) error {
-	defer s.since(time.Now(), "commit")
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
 	if err := s.start(ctx, st); err != nil {
@@ -64,6 +63,7 @@ func (s *Store) announce(ctx context.Context, session *auth.Session, l *auth.Log
 	if l.Upgraded == "" {
 		return nil
 	}
+	defer s.since(time.Now(), "commit")
 	ids, err := s.index(ctx, session.UserID)
 	if err != nil {
 		return err
@@ -80,6 +80,7 @@ func (s *Store) announce(ctx context.Context, session *auth.Session, l *auth.Log
 
 // open writes a session and ends those that go for it.
 func (s *Store) open(ctx context.Context, session *auth.Session, st *auth.Start) error {
+	defer s.since(time.Now(), "commit")
 	key := sessionKey(session.ID)
 	if _, err := s.run(ctx, scriptStart, key, append([]string{millis(session.Expires)}, encode(session)...)...); err != nil {
 		return errors.Join(err, s.forget(ctx, session.ID))
