@@ -227,7 +227,7 @@ func TestASecretKeyIsRotatedWithoutLoggingAnyoneOut(t *testing.T) {
 	c.register("user")
 	_ = srv
 
-	config.SecretKey, config.SecretKeyFallbacks = strings.Repeat("n", 50), []string{testSecret}
+	config.SecretKey, config.SecretKeyFallbacks = "another "+testSecret, []string{testSecret}
 	_, base = startServer(t, config)
 	jar(base, c).isIn(true)
 

@@ -4,11 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/postern-auth/postern/internal/django"
 	"github.com/postern-auth/postern/internal/password"
 )
 
@@ -36,6 +36,8 @@ const (
 	defaultAuditAge  = 90 * 24 * time.Hour
 	maxRecall        = 100_000_000
 	minSecretKey     = 32 // characters
+	minDistinct      = 8  // different characters of a secret key
+	minRepeated      = 16 // characters before a secret key begins anew
 
 	defaultSessionCookie = "sessionid"
 	defaultCSRFCookie    = "csrftoken"
@@ -111,7 +113,7 @@ func (c *Config) validateIdentity(m *mistakes) {
 	}
 	for _, host := range c.AllowedHosts {
 		if !validHostPattern(host) {
-			m.add("POSTERN_ALLOWED_HOSTS", host, `is not a host; write it without scheme, port and path, such as "example.com", ".example.com", "[::1]" or "*"`)
+			m.add("POSTERN_ALLOWED_HOSTS", host, orWrite(`is not a host, so no request matches it: it has no scheme, port, path and quotation marks, and ".example.com" stands for the subdomains too`, bareHost(host)))
 		}
 	}
 	if s := c.UnauthenticatedStatus; s != http.StatusForbidden && s != http.StatusUnauthorized {
@@ -120,48 +122,98 @@ func (c *Config) validateIdentity(m *mistakes) {
 }
 
 func checkSecret(m *mistakes, setting, key string) {
-	switch {
+	const remedy = "; make one with: openssl rand -base64 48"
+	switch distinct := countDistinct(key); {
 	case key == "":
-		m.add(setting, "", "is not set; make one with: openssl rand -base64 48")
+		m.add(setting, "", "is not set"+remedy)
+	case placeholder.MatchString(key):
+		m.add(setting, "", "is a placeholder that nothing has filled in: files of variables run no commands"+remedy)
 	case len(key) < minSecretKey:
-		m.add(setting, "", fmt.Sprintf("has %d characters, at least %d are needed; make one with: openssl rand -base64 48", len(key), minSecretKey))
+		m.add(setting, "", fmt.Sprintf("has %d characters, at least %d are needed%s", len(key), minSecretKey, remedy))
+	case distinct < minDistinct:
+		m.add(setting, "", fmt.Sprintf("has %d different characters, at least %d are needed: it can be guessed%s", distinct, minDistinct, remedy))
+	case len(repeated(key)) < minRepeated:
+		m.add(setting, "", fmt.Sprintf("repeats %d characters, so it can be guessed%s", len(repeated(key)), remedy))
 	}
 }
 
-func validHostPattern(host string) bool {
-	if host == "*" {
-		return true
+// placeholder matches what a shell or a template was to replace.
+var placeholder = regexp.MustCompile("^(\\$\\(.*\\)|\\$\\{.*\\}|\\{\\{.*\\}\\}|`.*`|<.*>|\\$[A-Z_]+|%[A-Z_]+%)$")
+
+func countDistinct(s string) int {
+	seen := map[rune]bool{}
+	for _, r := range s {
+		seen[r] = true
 	}
-	domain, port := django.SplitDomainPort(strings.TrimPrefix(host, "."))
-	return domain != "" && port == ""
+	return len(seen)
+}
+
+// repeated is the text that a key says over and over, or the key itself.
+func repeated(key string) string {
+	for period := 1; period <= len(key)/2; period++ {
+		if strings.HasPrefix(key, key[period:]) { // key goes on as it began
+			return key[:period]
+		}
+	}
+	return key
 }
 
 func (c *Config) validateOrigins(m *mistakes) {
 	for _, origin := range c.CORS.AllowedOrigins {
-		if origin != "null" && !validOrigin(origin) {
-			m.add("POSTERN_CORS_ALLOWED_ORIGINS", origin, `is not an origin; write scheme and host (and port), such as "https://app.example.com"`)
+		if problem := originProblem(origin, false); problem != "" && origin != "null" && origin != "file://" {
+			m.add("POSTERN_CORS_ALLOWED_ORIGINS", origin, problem)
 		}
 	}
 	if c.CORS.AllowAllOrigins && len(c.CORS.AllowedOrigins)+len(c.CORS.AllowedOriginRegexes) > 0 {
 		m.add("POSTERN_CORS_ALLOW_ALL_ORIGINS", "true", "contradicts the list of allowed origins; set one of the two (any origin means: without cookies)")
 	}
 	for _, origin := range c.CSRF.TrustedOrigins {
-		if !validOrigin(strings.Replace(origin, "://*.", "://", 1)) {
-			m.add("POSTERN_CSRF_TRUSTED_ORIGINS", origin, `is not an origin; write "https://app.example.com" or "https://*.example.com"`)
+		if problem := originProblem(origin, true); problem != "" {
+			m.add("POSTERN_CSRF_TRUSTED_ORIGINS", origin, problem)
+		}
+	}
+	c.validateCORSNames(m)
+}
+
+// validateCORSNames checks headers and methods, which browsers compare letter
+// by letter.
+func (c *Config) validateCORSNames(m *mistakes) {
+	for _, list := range []struct {
+		setting string
+		names   []string
+	}{
+		{"POSTERN_CORS_ALLOW_HEADERS", c.CORS.AllowHeaders},
+		{"POSTERN_CORS_ALLOW_METHODS", c.CORS.AllowMethods},
+		{"POSTERN_CORS_EXPOSE_HEADERS", c.CORS.ExposeHeaders},
+	} {
+		for _, name := range list.names {
+			switch {
+			case !isToken(name):
+				m.add(list.setting, name, "can't be a name in HTTP; write letters, digits and -, separated by commas")
+			case name == "*" && !c.CORS.AllowAllOrigins:
+				m.add(list.setting, name, "means nothing to browsers that send cookies; name each one")
+			case list.setting == "POSTERN_CORS_ALLOW_METHODS" && name != strings.ToUpper(name):
+				m.add(list.setting, name, orWrite("matches no request: methods are in upper case", strings.ToUpper(name)))
+			}
 		}
 	}
 }
 
-// validOrigin reports whether s is a scheme and a netloc and nothing more.
-func validOrigin(s string) bool {
-	u, err := django.Urlsplit(s)
-	if err != nil || u.Scheme == "" || u.Netloc == "" || u.Path != "" || u.Query != "" || u.Fragment != "" {
-		return false
-	}
-	return !strings.ContainsAny(u.Netloc, "*@ ") && s == u.Scheme+"://"+u.Netloc
+// isToken reports whether s is a token of HTTP (RFC 9110, 5.6.2).
+func isToken(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		return r <= ' ' || r >= 0x7f || strings.ContainsRune(`()<>@,;:\"/[]?={}`, r)
+	})
 }
 
 func (c *Config) validateCookies(m *mistakes) {
+	for _, d := range []struct{ setting, domain string }{
+		{"POSTERN_SESSION_COOKIE_DOMAIN", c.Cookie.Domain}, {"POSTERN_CSRF_COOKIE_DOMAIN", c.CSRF.Cookie.Domain},
+	} {
+		if problem := c.domainProblem(d.domain); problem != "" {
+			m.add(d.setting, d.domain, problem)
+		}
+	}
 	checkCookie(m, "POSTERN_SESSION_COOKIE", c.Cookie.Name, c.Cookie.Domain, c.Cookie.Path, c.Cookie.SameSite, c.Cookie.Secure)
 	checkCookie(m, "POSTERN_CSRF_COOKIE", c.CSRF.Cookie.Name, c.CSRF.Cookie.Domain, c.CSRF.Cookie.Path, c.CSRF.Cookie.SameSite, c.CSRF.Cookie.Secure)
 	if c.Cookie.Name == c.CSRF.Cookie.Name {
@@ -173,22 +225,26 @@ func (c *Config) validateCookies(m *mistakes) {
 	if !slices.Contains([]string{"DENY", "SAMEORIGIN"}, c.Security.FrameOptions) {
 		m.add("POSTERN_X_FRAME_OPTIONS", c.Security.FrameOptions, "must be DENY or SAMEORIGIN")
 	}
-	if strings.ContainsAny(c.Security.ReferrerPolicy, "\r\n") {
-		m.add("POSTERN_SECURE_REFERRER_POLICY", c.Security.ReferrerPolicy, "must be one line")
+	for policy := range strings.SplitSeq(c.Security.ReferrerPolicy, ",") {
+		if !slices.Contains(referrerPolicies, strings.TrimSpace(policy)) {
+			m.add("POSTERN_SECURE_REFERRER_POLICY", c.Security.ReferrerPolicy, "must be one of "+strings.Join(referrerPolicies, ", "))
+			break
+		}
 	}
 	if c.Security.HSTSSeconds < 0 {
 		m.add("POSTERN_SECURE_HSTS_SECONDS", fmt.Sprint(c.Security.HSTSSeconds), "must not be negative")
 	}
 }
 
+// referrerPolicies are those of Referrer Policy, which Django checks for too.
+var referrerPolicies = []string{
+	"no-referrer", "no-referrer-when-downgrade", "origin", "origin-when-cross-origin", "same-origin",
+	"strict-origin", "strict-origin-when-cross-origin", "unsafe-url",
+}
+
 func checkCookie(m *mistakes, prefix, name, domain, path, sameSite string, secure SecureMode) {
-	if name == "" || strings.ContainsFunc(name, func(r rune) bool {
-		return r <= ' ' || r >= 0x7f || strings.ContainsRune(`()<>@,;:\"/[]?={}`, r)
-	}) {
+	if !isToken(name) {
 		m.add(prefix+"_NAME", name, "is not a cookie name; use letters, digits, - and _")
-	}
-	if strings.ContainsAny(domain, "; \t\r\n,") {
-		m.add(prefix+"_DOMAIN", domain, "is not a domain")
 	}
 	if !strings.HasPrefix(path, "/") || strings.ContainsAny(path, "; \r\n") {
 		m.add(prefix+"_PATH", path, `must start with "/"`)
@@ -202,10 +258,11 @@ func checkCookie(m *mistakes, prefix, name, domain, path, sameSite string, secur
 	if sameSite == "None" && secure != SecureAlways {
 		m.add(prefix+"_SAMESITE", sameSite, "needs "+prefix+"_SECURE=true: browsers drop such a cookie otherwise")
 	}
-	if strings.HasPrefix(name, "__Host-") && (secure != SecureAlways || domain != "" || path != "/") {
+	lower := strings.ToLower(name) // as browsers compare prefixes
+	if strings.HasPrefix(lower, "__host-") && (secure != SecureAlways || domain != "" || path != "/") {
 		m.add(prefix+"_NAME", name, "the prefix __Host- needs "+prefix+"_SECURE=true, path / and no domain: browsers drop the cookie otherwise")
 	}
-	if strings.HasPrefix(name, "__Secure-") && secure != SecureAlways {
+	if strings.HasPrefix(lower, "__secure-") && secure != SecureAlways {
 		m.add(prefix+"_NAME", name, "the prefix __Secure- needs "+prefix+"_SECURE=true: browsers drop the cookie otherwise")
 	}
 }

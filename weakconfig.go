@@ -27,13 +27,13 @@ const (
 
 // weakConfigs is every rule about a Config. Numbers are never used again.
 var weakConfigs = []weakRule[*Config]{
-	{number: 1, setting: "SECRET_KEY", why: "has so little randomness that it can be guessed",
+	{number: 1, atStart: true, setting: "SECRET_KEY", why: "has so little randomness that it can be guessed",
 		wayOut: newKey,
 		values: func(c *Config) []string { return when(guessable(c.SecretKey), "") }},
-	{number: 2, setting: "SECRET_KEY", why: "looks like a placeholder or a key that was made for development, which others know too",
+	{number: 2, atStart: true, setting: "SECRET_KEY", why: "looks like a placeholder or a key that was made for development, which others know too",
 		wayOut: newKey,
 		values: func(c *Config) []string { return when(forDevelopment(c.SecretKey), "") }},
-	{number: 3, setting: "SECRET_KEY_FALLBACKS", why: "one of them can be guessed or looks like one for development, and still counts",
+	{number: 3, atStart: true, setting: "SECRET_KEY_FALLBACKS", why: "one of them can be guessed or looks like one for development, and still counts",
 		wayOut: "drop it: the sessions that it made end",
 		values: func(c *Config) []string {
 			weak := which(c.SecretKeyFallbacks, func(key string) bool { return guessable(key) || forDevelopment(key) })
@@ -43,7 +43,7 @@ var weakConfigs = []weakRule[*Config]{
 		wayOut: "drop those older than the longest life of a session (POSTERN_SESSION_COOKIE_AGE)",
 		values: func(c *Config) []string { return when(len(c.SecretKeyFallbacks) >= manyFallbacks, "") }},
 
-	{number: 5, setting: "ALLOWED_HOSTS", why: "any Host header is believed, in redirects and as an origin of our own",
+	{number: 5, atStart: true, setting: "ALLOWED_HOSTS", why: "any Host header is believed, in redirects and as an origin of our own",
 		wayOut: `name the hosts, such as "auth.example.com"`,
 		values: func(c *Config) []string { return which(c.AllowedHosts, func(h string) bool { return h == "*" }) }},
 	{number: 6, setting: "TRUSTED_PROXIES", why: "so many may say what address, host and scheme a request has: throttles and the CSRF check rest on that",
@@ -92,6 +92,14 @@ var weakConfigs = []weakRule[*Config]{
 		wayOut: "true, and enter the domain at hstspreload.org",
 		values: func(c *Config) []string { return when(c.Security.HSTSSeconds > 0 && !c.Security.HSTSPreload, false) }},
 
+	{number: 24, setting: "SECURE_REFERRER_POLICY", advice: true, atStart: true, why: "browsers send the forms of our own pages with \"Origin: null\", which is refused: nobody can log in there",
+		wayOut: "same-origin, or leave out the pages with POSTERN_NO_ADMIN and POSTERN_NO_BROWSABLE_API",
+		values: func(c *Config) []string {
+			policies := strings.Split(c.Security.ReferrerPolicy, ",")
+			last := strings.TrimSpace(policies[len(policies)-1])
+			return when(last == "no-referrer" && !(c.NoAdmin && c.NoBrowsableAPI), c.Security.ReferrerPolicy)
+		}},
+
 	{number: 30, setting: "CORS_ALLOW_ALL_ORIGINS", why: "the scripts of every site read the answers, though without cookies",
 		wayOut: "name the front ends in POSTERN_CORS_ALLOWED_ORIGINS",
 		values: func(c *Config) []string { return when(c.CORS.AllowAllOrigins, true) }},
@@ -116,6 +124,15 @@ var weakConfigs = []weakRule[*Config]{
 		wayOut: "name the subdomains that do",
 		values: func(c *Config) []string {
 			return which(c.CSRF.TrustedOrigins, func(o string) bool { return strings.Contains(o, "*") })
+		}},
+
+	{number: 35, setting: "CORS_ALLOWED_ORIGINS", advice: true, atStart: true, why: "its scripts may read answers, but cannot log in: POSTERN_CSRF_TRUSTED_ORIGINS lacks it",
+		wayOut: "add it to POSTERN_CSRF_TRUSTED_ORIGINS; if its scripts only read, silence this",
+		values: func(c *Config) []string { return which(c.CORS.AllowedOrigins, c.isUntrusted) }},
+	{number: 36, setting: "CORS_ALLOWED_ORIGINS", advice: true, atStart: true, why: "it is on another site than every allowed host, where browsers send no session cookie with this SameSite",
+		wayOut: "POSTERN_SESSION_COOKIE_SAMESITE=None with POSTERN_SESSION_COOKIE_SECURE=true, or serve both under one domain",
+		values: func(c *Config) []string {
+			return which(c.CORS.AllowedOrigins, func(o string) bool { return c.Cookie.SameSite != "None" && c.isCrossSite(o) })
 		}},
 
 	{number: 40, setting: "THROTTLE", why: "passwords can be guessed as fast as they can be hashed",
@@ -197,12 +214,7 @@ var weakConfigs = []weakRule[*Config]{
 // guessable estimates the randomness of a key from how often its characters
 // occur; a short text that is repeated counts once.
 func guessable(key string) bool {
-	for period := 1; period <= len(key)/2; period++ {
-		if strings.HasPrefix(key, key[period:]) { // key goes on as it began
-			key = key[:period]
-			break
-		}
-	}
+	key = repeated(key)
 	count := map[rune]float64{}
 	length := 0.0
 	for _, r := range key {

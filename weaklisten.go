@@ -50,6 +50,11 @@ var weakListens = []weakRule[*listening]{
 		values: func(l *listening) []string {
 			return when(l.Metrics && l.AdminAddr == "" && (l.hasProxy() || !isLoopback(l.Addr)), true)
 		}},
+	{number: 87, setting: "SECURE_SSL_REDIRECT", advice: true, atStart: true, why: "every request is redirected, also one that came over https: nothing tells this server so",
+		wayOut: "name the proxy that ends TLS in POSTERN_TRUSTED_PROXIES, or set POSTERN_TLS_CERT and POSTERN_TLS_KEY",
+		values: func(l *listening) []string {
+			return when(l.config.Security.SSLRedirect && !l.hasTLS() && !l.hasProxy() && !l.config.TrustUnixPeers, true)
+		}},
 }
 
 func (l *listening) hasTLS() bool { return l.TLSCert != "" }

@@ -18,8 +18,10 @@ type Weakness struct {
 	// Advice tells what would be better still from what is weak: sound
 	// installations may have reasons not to follow it.
 	Advice bool
-	Why    string // what an attacker gains, a sentence without a full stop
-	WayOut string // what to set instead
+	// AtStart says that a server should log it at every start.
+	AtStart bool
+	Why     string // what an attacker gains, a sentence without a full stop
+	WayOut  string // what to set instead
 }
 
 // String is the weakness in one line.
@@ -64,6 +66,7 @@ type weakRule[T any] struct {
 	number  int
 	setting string // without POSTERN_
 	advice  bool
+	atStart bool
 	// values returns the values of the setting that are weak, none if it is
 	// sound. The values of secrets are "".
 	values func(T) []string
@@ -77,6 +80,7 @@ func (r *weakRule[T]) weakness(value string) Weakness {
 		Setting: "POSTERN_" + r.setting,
 		Value:   value,
 		Advice:  r.advice,
+		AtStart: r.atStart,
 		Why:     r.why,
 		WayOut:  r.wayOut,
 	}

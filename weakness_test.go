@@ -73,7 +73,7 @@ func TestAHardenedConfigurationHasNoWeakness(t *testing.T) {
 // weakened has, for each rule, the one change of a hardened configuration that
 // it must find, and nothing else may.
 var weakened = map[string]func(*Config, *Listen){
-	"postern.W001": func(c *Config, _ *Listen) { c.SecretKey = strings.Repeat("k3y-", 16) },
+	"postern.W001": func(c *Config, _ *Listen) { c.SecretKey = strings.Repeat("k3y-uvwxyzabc345", 3) },
 	"postern.W002": func(c *Config, _ *Listen) { c.SecretKey = "django-insecure-" + soundKey },
 	"postern.W003": func(c *Config, _ *Listen) { c.SecretKeyFallbacks = []string{"change-me-" + soundKey} },
 	"postern.W004": func(c *Config, _ *Listen) {
@@ -94,12 +94,23 @@ var weakened = map[string]func(*Config, *Listen){
 	"postern.W023": func(c *Config, _ *Listen) { c.Security.HSTSPreload = false },
 	"postern.W030": func(c *Config, _ *Listen) { c.CORS = CORS{AllowAllOrigins: true} },
 	"postern.W031": func(c *Config, _ *Listen) {
+		c.AllowedHosts = append(c.AllowedHosts, "app.example.com")
 		c.CORS.AllowedOrigins = append(c.CORS.AllowedOrigins, "HTTP://app.example.com")
 	},
 	"postern.W032": func(c *Config, _ *Listen) {
 		c.CORS.AllowedOriginRegexes = []*regexp.Regexp{regexp.MustCompile(`^https://a$|https://.*\.example\.com$`)}
 	},
-	"postern.W033": func(c *Config, _ *Listen) { c.CSRF.TrustedOrigins = []string{"http://app.example.com"} },
+	"postern.W033": func(c *Config, _ *Listen) {
+		c.CORS.AllowedOrigins = nil
+		c.CSRF.TrustedOrigins = []string{"http://app.example.com"}
+	},
+	"postern.W024": func(c *Config, _ *Listen) { c.Security.ReferrerPolicy = "no-referrer" },
+	"postern.W035": func(c *Config, _ *Listen) { c.CSRF.TrustedOrigins = nil },
+	"postern.W036": func(c *Config, _ *Listen) {
+		c.CORS.AllowedOrigins = []string{"https://app.example.org"}
+		c.CSRF.TrustedOrigins = c.CORS.AllowedOrigins
+	},
+	"postern.W087": func(c *Config, l *Listen) { c.TrustedProxies, c.CSRF.Cookie.Secure = nil, SecureAlways },
 	"postern.W034": func(c *Config, _ *Listen) { c.CSRF.TrustedOrigins = []string{"https://*.example.com"} },
 	"postern.W040": func(c *Config, _ *Listen) { c.Throttle.Off = true },
 	"postern.W041": func(c *Config, _ *Listen) { c.Throttle.Login = Rate{Attempts: 301, Per: time.Minute} },
@@ -135,11 +146,18 @@ var weakened = map[string]func(*Config, *Listen){
 	"postern.W070": func(c *Config, _ *Listen) {
 		c.Log = slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	},
-	"postern.W080": func(c *Config, l *Listen) { c.TrustedProxies, l.Addr = nil, "0.0.0.0:8000" },
+	"postern.W080": func(c *Config, l *Listen) {
+		c.Security.SSLRedirect = false
+		c.TrustedProxies, l.Addr = nil, "0.0.0.0:8000"
+	},
 	"postern.W081": func(c *Config, _ *Listen) {
+		c.Security.SSLRedirect = false
 		c.TrustedProxies, c.Cookie.Secure = nil, SecureAuto
 	},
-	"postern.W082": func(c *Config, _ *Listen) { c.TrustedProxies, c.CSRF.Cookie.Secure = nil, SecureAuto },
+	"postern.W082": func(c *Config, _ *Listen) {
+		c.Security.SSLRedirect = false
+		c.TrustedProxies, c.CSRF.Cookie.Secure = nil, SecureAuto
+	},
 	"postern.W083": func(c *Config, _ *Listen) { c.Security.SSLRedirect = false },
 	"postern.W084": func(c *Config, l *Listen) { c.TrustUnixPeers, l.SocketMode = true, 0o666 },
 	"postern.W085": func(_ *Config, l *Listen) { l.AdminAddr = ":9000" },

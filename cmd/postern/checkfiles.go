@@ -47,7 +47,7 @@ func (r *resolved) weakFiles() []postern.Weakness {
 			continue
 		}
 		found = append(found, postern.Weakness{
-			ID: rule.id, Setting: envPrefix + rule.setting, Value: rule.path,
+			ID: rule.id, AtStart: rule.id == "postern.W090" || rule.id == "postern.W094", Setting: envPrefix + rule.setting, Value: rule.path,
 			Why: fmt.Sprintf("%s (its mode is %04o)", rule.why, mode), WayOut: rule.wayOut,
 		})
 	}

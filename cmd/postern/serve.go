@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -37,7 +38,7 @@ func (p *program) serveCommand() *cobra.Command {
 		if err := r.err(); err != nil {
 			return err
 		}
-		return p.startServer(cmd.Context(), r, welcome{title: "server"})
+		return p.startServer(cmd.Context(), r, welcome{title: "server", weaknesses: true})
 	}
 	return cmd
 }
@@ -106,6 +107,9 @@ func (p *program) startServer(ctx context.Context, r *resolved, w welcome) (err 
 	if w.warning != "" {
 		log.LogAttrs(ctx, slog.LevelWarn, w.warning)
 	}
+	if w.weaknesses {
+		r.warnOfWeaknesses(ctx, log)
+	}
 	if l := r.listen.AdminAddr; l != "" && !isLoopback(l) {
 		log.LogAttrs(ctx, slog.LevelWarn, "metrics and profiles are open to whoever reaches the admin address", slog.String("address", l))
 	}
@@ -114,6 +118,18 @@ func (p *program) startServer(ctx context.Context, r *resolved, w welcome) (err 
 }
 
 // logger logs to standard error.
+// warnOfWeaknesses logs what check --deploy says of settings with which
+// sessions are in danger, or nobody can log in.
+func (r *resolved) warnOfWeaknesses(ctx context.Context, log *slog.Logger) {
+	for _, w := range r.weaknesses() {
+		if w.AtStart {
+			setting := r.label(strings.TrimPrefix(w.Setting, envPrefix))
+			log.LogAttrs(ctx, slog.LevelWarn, w.Why,
+				slog.String("setting", setting), slog.String("value", w.Value), slog.String("fix", w.WayOut), slog.String("id", w.ID))
+		}
+	}
+}
+
 func (p *program) logger(r *resolved) *slog.Logger { return r.loggerTo(p.stderr) }
 
 // serverLogger logs to standard error in the background; flush ends that. A

@@ -17,6 +17,8 @@ const docsURL = "https://github.com/postern-auth/postern/tree/main/docs"
 type welcome struct {
 	title   string
 	warning string
+	// weaknesses logs those of the settings that are told at every start.
+	weaknesses bool
 }
 
 func (p *program) welcome(w welcome, r *resolved, addrs []net.Addr) {

@@ -27,6 +27,7 @@ type CORSSettings struct {
 // and netloc, whatever path follows.
 type cors struct {
 	origins  []django.URL
+	opaque   []string // "null" and "file://", which have no netloc
 	regexes  []*regexp.Regexp
 	allowAll bool
 	headers  []string
@@ -46,7 +47,9 @@ func newCORS(s CORSSettings) cors {
 		c.regexes = append(c.regexes, regexp.MustCompile(`\A(?:`+re.String()+`)`))
 	}
 	for _, o := range s.Origins {
-		if u, err := django.Urlsplit(o); err == nil {
+		if o == "null" || o == "file://" {
+			c.opaque = append(c.opaque, o)
+		} else if u, err := django.Urlsplit(o); err == nil {
 			c.origins = append(c.origins, u)
 		}
 	}
@@ -126,6 +129,9 @@ func (c *cors) missing(x *Exchange, origin string) {
 
 func (c *cors) allowed(origin string) bool {
 	if c.allowAll {
+		return true
+	}
+	if slices.Contains(c.opaque, origin) {
 		return true
 	}
 	url, err := django.Urlsplit(origin)
