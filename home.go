@@ -239,7 +239,7 @@ func openEngine(ctx context.Context, c Config, memory *recall.Memory, i *instrum
 	if found, err := sqlstore.ForeignUsers(ctx, path); err == nil && found != "" {
 		return nil, refuseForeignUsers(&c, found, nil)
 	}
-	o := sqlstore.Options{Now: c.Now}
+	o := sqlstore.Options{Now: c.Now, Log: c.Log}
 	if memory != nil {
 		o.News, o.Heartbeat = memory.Hear, memory.Listen("database")
 	}

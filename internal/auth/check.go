@@ -60,7 +60,7 @@ func (r *Realm) read(ctx context.Context, id SessionID, now time.Time) (*Known, 
 }
 
 func (r *Realm) isLive(i *Identity, now time.Time) bool {
-	return i.User.IsActive && !r.policy.Ended(&i.Session, now) && r.isBound(&i.Session, i.User.Password)
+	return i.User.MayLogIn() && !r.policy.Ended(&i.Session, now) && r.isBound(&i.Session, i.User.Password)
 }
 
 // isBound reports whether the session was opened with that (encoded) password,

@@ -127,7 +127,7 @@ func (r *Realm) SessionAddresses(ctx context.Context, name string) ([]netip.Addr
 	var addresses []netip.Addr
 	for i := range sessions {
 		s := &sessions[i]
-		if user.IsActive && s.Address.IsValid() && r.isBound(s, user.Password) {
+		if user.MayLogIn() && s.Address.IsValid() && r.isBound(s, user.Password) {
 			addresses = append(addresses, s.Address)
 		}
 	}

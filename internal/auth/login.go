@@ -91,7 +91,7 @@ func (r *Realm) verify(ctx context.Context, from netip.Addr, user *User, name st
 			if ok, outdated = r.hashing.Verify(plain, user.Password); !ok {
 				continue
 			}
-			if outdated && user.IsActive {
+			if outdated && user.MayLogIn() {
 				upgraded, hashErr = r.hashing.Hash(plain)
 			}
 			return
@@ -100,7 +100,7 @@ func (r *Realm) verify(ctx context.Context, from netip.Addr, user *User, name st
 	if err := errors.Join(err, hashErr); err != nil {
 		return nil, fmt.Errorf("verify the password: %w", err)
 	}
-	if !ok || !user.IsActive {
+	if !ok || !user.MayLogIn() {
 		return nil, ErrInvalidCredentials
 	}
 	return &LoginStamp{Verified: user.Password, Upgraded: upgraded}, nil

@@ -19,6 +19,7 @@ const maxPlace = 4096
 type Place struct {
 	List   string  `json:"l"`           // which list, and its order
 	Key    *string `json:"k"`           // what the list is sorted by, of the row at the place; nil for NULL
+	ByRow  bool    `json:"r,omitempty"` // the key is too long or no text: it is read from the row at the place
 	ID     string  `json:"i"`           // of the row at the place
 	Before bool    `json:"b,omitempty"` // the page ends before that row; otherwise it begins after it
 }
@@ -50,6 +51,19 @@ func ParsePlace(text, list string) (*Place, error) {
 		return nil, ErrBadPlace
 	}
 	return &p, nil
+}
+
+// maxPlaceKey is the longest key in a place, in bytes; see Place.ByRow.
+const maxPlaceKey = 1024
+
+// SetKey sets a place's key to a text that sorts a list, or has the key read
+// from the row if the text fits no place.
+func (p *Place) SetKey(key string) {
+	if len(key) > maxPlaceKey || !isText(key) {
+		p.ByRow = true
+		return
+	}
+	p.Key = &key
 }
 
 func isText(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }

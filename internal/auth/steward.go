@@ -51,7 +51,7 @@ func (r *Realm) Steward(ctx context.Context, userID int64) (*Steward, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read who asks: %w", err)
 	}
-	if !user.IsActive || !user.IsStaff {
+	if !user.MayLogIn() || !user.IsStaff {
 		return nil, ErrNotAllowed
 	}
 	s := &Steward{realm: r, user: user}

@@ -24,8 +24,14 @@ type User struct {
 	IsStaff     bool
 	IsSuperuser bool
 	LastLogin   time.Time // zero: never
-	DateJoined  time.Time
+	DateJoined  time.Time // zero: unknown
+	// Unreadable names the columns whose values can't be read; they are empty
+	// here. Such a user can't log in and has no live session.
+	Unreadable Columns
 }
+
+// MayLogIn reports whether the user is active and its row could be read.
+func (u *User) MayLogIn() bool { return u.IsActive && u.Unreadable == 0 }
 
 // UserChange names what an update sets; nil leaves a column as it is.
 type UserChange struct {

@@ -24,6 +24,8 @@ const (
 		select id from postern_audit order by id limit $2) and at < $1`
 )
 
+var auditNames = []string{"id", "at", "act", "actor_id", "actor_name", "target_id", "target_name", "source", "address", "user_agent", "detail"}
+
 // WriteAudit implements auth.AuditStore.
 func (s *Store) WriteAudit(ctx context.Context, entries []auth.AuditEntry) error {
 	if len(entries) == 0 {
@@ -114,16 +116,16 @@ func (s *Store) selectAudit(ctx context.Context, f *auth.AuditFilter, userColumn
 	query += " order by id desc limit $" + strconv.Itoa(len(args))
 	var entries []auth.AuditEntry
 	err := s.lists.each(ctx, query, args, func(row scanner) error {
-		var (
-			e       auth.AuditEntry
-			at      int64
-			address string
-		)
-		if err := row.Scan(&e.ID, &at, &e.Act, &e.ActorID, &e.ActorName, &e.TargetID, &e.TargetName, &e.Source, &address, &e.UserAgent, &e.Detail); err != nil {
+		r, err := scanRow(row, len(auditNames))
+		if err != nil {
 			return err
 		}
-		e.At = fromMicros(at)
-		e.Address, _ = netip.ParseAddr(address) // "" is the zero address
+		e := auth.AuditEntry{
+			ID: r.int(0), At: r.micros(1), Act: auth.Act(r.text(2)), ActorID: r.int(3), ActorName: r.text(4), TargetID: r.int(5), TargetName: r.text(6),
+			Source: r.text(7), UserAgent: r.text(9), Detail: r.text(10),
+		}
+		e.Address, _ = netip.ParseAddr(r.text(8)) // "" is the zero address
+		s.report(r, "postern_audit", strconv.FormatInt(e.ID, 10), auditNames...)
 		entries = append(entries, e)
 		return nil
 	})

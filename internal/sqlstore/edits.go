@@ -15,7 +15,7 @@ const (
 		first_name = coalesce($3, first_name), last_name = coalesce($4, last_name), password = coalesce($5, password),
 		is_active = coalesce($6, is_active), is_staff = coalesce($7, is_staff), is_superuser = coalesce($8, is_superuser)
 		where id = $9`
-	selectIsSuperuser = `select is_superuser from auth_user where id = $1`
+	selectIsSuperuser = `select is_superuser is 1 from auth_user where id = $1`
 	insertUserGroups  = `insert into auth_user_groups (user_id, group_id)
 		select $1, g.id from auth_group g where g.id in (select value from json_each($2))
 		and not exists (select 1 from auth_user_groups o where o.user_id = $1 and o.group_id = g.id)`
@@ -95,11 +95,11 @@ func (t *tx) setLinks(id int64, ids []int64, count string, missing error, remove
 }
 
 const (
-	setActive = `update auth_user set is_active = $1 where is_active <> $1 and id in (select value from json_each($2))`
+	setActive = `update auth_user set is_active = $1 where is_active is not $1 and id in (select value from json_each($2))`
 	// Any active superuser who is not among them will do.
-	selectLosesSuperusers = `select exists (select 1 from auth_user where is_superuser and is_active and id in (select value from json_each($1)))
-		and not exists (select 1 from auth_user where is_superuser and is_active and id not in (select value from json_each($1)))`
-	selectHasSuperuser    = `select exists (select 1 from auth_user where is_superuser and id in (select value from json_each($1)))`
+	selectLosesSuperusers = `select exists (select 1 from auth_user where is_superuser is 1 and is_active is 1 and id in (select value from json_each($1)))
+		and not exists (select 1 from auth_user where is_superuser and is_superuser is 1 and is_active is 1 and id not in (select value from json_each($1)))`
+	selectHasSuperuser    = `select exists (select 1 from auth_user where is_superuser is 1 and id in (select value from json_each($1)))`
 	deleteSessionsOfUsers = `delete from postern_session where user_id in (select value from json_each($1))`
 )
 

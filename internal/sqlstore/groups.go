@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/postern-auth/postern/internal/auth"
 )
@@ -23,7 +25,7 @@ const (
 	selectPermissionsOfUser = `select ` + permissionColumns + fromPermissions + `
 		where p.id in (select permission_id from auth_user_user_permissions where user_id = $1)` + permissionOrder
 	selectAllPermissionsOfUser = `select ` + permissionColumns + fromPermissions + ` join auth_user u on u.id = $1
-		where u.is_active and (u.is_superuser
+		where u.is_active is 1 and (u.is_superuser is 1
 			or p.id in (select permission_id from auth_user_user_permissions where user_id = $1)
 			or p.id in (select l.permission_id from auth_group_permissions l join auth_user_groups m on m.group_id = l.group_id where m.user_id = $1))`
 	selectGroupsOfUser = `select g.id, g.name, 0 from auth_group g join auth_user_groups m on m.group_id = g.id where m.user_id = $1 order by g.name, g.id`
@@ -37,10 +39,12 @@ func (s *Store) Permissions(ctx context.Context) ([]auth.Permission, error) {
 func (s *Store) permissions(ctx context.Context, query string, args ...any) ([]auth.Permission, error) {
 	var all []auth.Permission
 	err := s.lists.each(ctx, query, args, func(row scanner) error {
-		var p auth.Permission
-		if err := row.Scan(&p.ID, &p.AppLabel, &p.Model, &p.Codename, &p.Name); err != nil {
+		r, err := scanRow(row, 5)
+		if err != nil {
 			return err
 		}
+		p := auth.Permission{ID: r.int(0), AppLabel: r.text(1), Model: r.text(2), Codename: r.text(3), Name: r.text(4)}
+		s.reportPermission(r, p.ID)
 		all = append(all, p)
 		return nil
 	})
@@ -48,6 +52,19 @@ func (s *Store) permissions(ctx context.Context, query string, args ...any) ([]a
 		return nil, fmt.Errorf("list permissions: %w", err)
 	}
 	return all, nil
+}
+
+// reportPermission logs what could not be read of a permission or of its
+// content type.
+func (s *Store) reportPermission(r *row, id int64) {
+	at := strconv.FormatInt(id, 10)
+	for _, i := range r.odd {
+		if i == 1 || i == 2 {
+			s.odd.Row("django_content_type", "of permission "+at, []string{"app_label", "model"}[i-1])
+			continue
+		}
+		s.odd.Row("auth_permission", at, []string{"id", "", "", "codename", "name"}[i])
+	}
 }
 
 // PermissionsOf implements auth.Roster.
@@ -84,10 +101,16 @@ func (s *Store) UserCard(ctx context.Context, id int64) (*auth.UserCard, error) 
 const (
 	groupColumns = `g.id, g.name, (select count(*) from (select 1 from auth_user_groups m where m.group_id = g.id limit 1001))`
 	groupNamed   = ` from auth_group g where ($1 = '' or g.name like $1 escape '\')`
-	selectGroups = `select ` + groupColumns + groupNamed + ` and g.name > $2 order by g.name limit $3`
+	// A place is a name and an id, or an id alone: then the name is in its row.
+	groupKey  = `coalesce(cast(g.name as text), '')`
+	groupFrom = `coalesce($2, (select coalesce(cast(o.name as text), '') from auth_group o where o.id = $4))`
+
+	selectGroups = `select ` + groupColumns + groupNamed + ` and ($4 is null or ` + groupKey + ` >= ` + groupFrom + ` and (` + groupKey + ` > ` + groupFrom + ` or g.id > $4))
+		order by ` + groupKey + `, g.id limit $3`
 	// From the place on backwards.
-	selectGroupsBefore = `select ` + groupColumns + groupNamed + ` and g.name < $2 order by g.name desc limit $3`
-	selectGroup        = `select ` + groupColumns + ` from auth_group g where g.id = $1`
+	selectGroupsBefore = `select ` + groupColumns + groupNamed + ` and ` + groupKey + ` <= ` + groupFrom + ` and (` + groupKey + ` < ` + groupFrom + ` or g.id < $4)
+		order by ` + groupKey + ` desc, g.id desc limit $3`
+	selectGroup = `select ` + groupColumns + ` from auth_group g where g.id = $1`
 )
 
 const groupList = "groups"
@@ -103,22 +126,29 @@ func (s *Store) Groups(ctx context.Context, l auth.GroupList) (*auth.GroupPage, 
 		return &auth.GroupPage{}, nil
 	}
 	limit := auth.PageLimit(l.Limit)
-	query, name := selectGroups, ""
+	query := selectGroups
+	var name *string
+	var id *int64
 	if place != nil {
-		if place.Key == nil {
-			return nil, auth.ErrBadPlace
+		number, err := place.Number()
+		if err != nil {
+			return nil, err
 		}
-		name = *place.Key
+		name, id = place.Key, &number
 		if place.Before {
 			query = selectGroupsBefore
 		}
 	}
-	groups, err := s.groups(ctx, query, pattern, name, limit+1)
+	groups, err := s.groups(ctx, query, pattern, name, limit+1, id)
 	if err != nil {
 		return nil, err
 	}
 	turned := auth.Turned[auth.Group]{Rows: groups, Limit: limit, From: place, At: func(g auth.Group) *auth.Place {
-		return &auth.Place{List: groupList, Key: &g.Name, ID: strconv.FormatInt(g.ID, 10)}
+		p := &auth.Place{List: groupList, ID: strconv.FormatInt(g.ID, 10)}
+		if p.SetKey(g.Name); strings.ContainsRune(g.Name, utf8.RuneError) { // perhaps not as it is stored
+			p.Key, p.ByRow = nil, true
+		}
+		return p
 	}}
 	page := new(auth.GroupPage)
 	page.Groups, page.Next, page.Previous = turned.Page()
@@ -128,7 +158,7 @@ func (s *Store) Groups(ctx context.Context, l auth.GroupList) (*auth.GroupPage, 
 func (s *Store) groups(ctx context.Context, query string, args ...any) ([]auth.Group, error) {
 	var groups []auth.Group
 	err := s.lists.each(ctx, query, args, func(row scanner) error {
-		g, err := scanGroup(row)
+		g, err := s.scanGroup(row)
 		groups = append(groups, g)
 		return err
 	})
@@ -138,16 +168,21 @@ func (s *Store) groups(ctx context.Context, query string, args ...any) ([]auth.G
 	return groups, nil
 }
 
-func scanGroup(row scanner) (g auth.Group, err error) {
-	var members int
-	err = row.Scan(&g.ID, &g.Name, &members)
+func (s *Store) scanGroup(from scanner) (g auth.Group, err error) {
+	r, err := scanRow(from, 3)
+	if err != nil {
+		return g, err
+	}
+	g.ID, g.Name = r.int(0), r.text(1)
+	s.report(r, "auth_group", strconv.FormatInt(g.ID, 10), "id", "name")
+	members := int(r.int(2))
 	g.Members = auth.Count{N: min(members, auth.MaxCounted), More: members > auth.MaxCounted}
 	return g, err
 }
 
 // Group implements auth.GroupStore.
 func (s *Store) Group(ctx context.Context, id int64) (*auth.Group, error) {
-	g, err := scanGroup(s.lists.row(ctx, selectGroup, []any{id}))
+	g, err := s.scanGroup(s.lists.row(ctx, selectGroup, []any{id}))
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, auth.ErrNoGroup
 	}

@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"github.com/postern-auth/postern/internal/auth"
+	"github.com/postern-auth/postern/internal/django"
 	"zombiezen.com/go/sqlite"
 )
 
@@ -29,6 +29,7 @@ type identities struct {
 	took   observer
 	end    sync.Once
 	health *health
+	odd    *auth.OddRows
 
 	mu   sync.Mutex
 	idle []*identityReader // the one used last is at the end: its pages are in memory
@@ -99,7 +100,7 @@ func (p *identities) take() (*identityReader, error) {
 		return r, nil
 	}
 	p.mu.Unlock()
-	return openIdentityReader(p.path, p.wait)
+	return openIdentityReader(p.path, p.wait, p.odd)
 }
 
 func (p *identities) keep(r *identityReader) {
@@ -130,13 +131,14 @@ type identityReader struct {
 	conn *sqlite.Conn
 	stmt *sqlite.Stmt // nil until there is a table to read
 	text []byte       // the text of a row on its way out
+	odd  *auth.OddRows
 }
 
 // readerWait is how long a read waits for a lock, which it needs only while
 // another process recovers the log or closes the database; as in readPragmas.
 const readerWait = 2 * time.Second
 
-func openIdentityReader(path string, wait time.Duration) (*identityReader, error) {
+func openIdentityReader(path string, wait time.Duration, odd *auth.OddRows) (*identityReader, error) {
 	conn, err := sqlite.OpenConn(path, sqlite.OpenReadWrite)
 	if err != nil {
 		return nil, err
@@ -145,7 +147,7 @@ func openIdentityReader(path string, wait time.Duration) (*identityReader, error
 	if err := command(conn, "pragma query_only = 1"); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
-	return &identityReader{conn: conn}, nil
+	return &identityReader{conn: conn, odd: odd}, nil
 }
 
 // command runs a statement for its effect.
@@ -169,7 +171,7 @@ func (r *identityReader) read(id *auth.SessionID) (identity *auth.Identity, err 
 	r.stmt.BindBytes(1, id[:])
 	found, err := r.stmt.Step()
 	if found {
-		identity, err = r.scan()
+		identity = r.scan()
 		identity.Session.ID = *id
 	}
 	// This ends the transaction, so that the next read sees the next commit.
@@ -209,18 +211,17 @@ const (
 	identityColumns
 )
 
-// scan reads the row that the statement stands on; only its id is missing.
-func (r *identityReader) scan() (*auth.Identity, error) {
+// scan reads the row that the statement stands on; only its id is missing. It
+// never fails: see value.
+func (r *identityReader) scan() *auth.Identity {
 	row := r.stmt
-	loggedIn := !row.ColumnIsNull(columnLastLogin)
 	var t texts
 	r.copyTexts(&t)
 	identity := &auth.Identity{
 		User: auth.User{
 			ID: row.ColumnInt64(columnID), Username: t.of(columnUsername), Email: t.of(columnEmail),
 			FirstName: t.of(columnFirstName), LastName: t.of(columnLastName), Password: t.of(columnPassword),
-			IsActive: row.ColumnBool(columnIsActive), IsStaff: row.ColumnBool(columnIsStaff),
-			IsSuperuser: row.ColumnBool(columnIsSuperuser),
+			IsActive: r.flag(columnIsActive), IsStaff: r.flag(columnIsStaff), IsSuperuser: r.flag(columnIsSuperuser),
 		},
 		Session: auth.Session{
 			UserID: row.ColumnInt64(columnUserID), AuthHash: t.of(columnAuthHash), CSRFSecret: t.of(columnCSRFSecret),
@@ -231,12 +232,48 @@ func (r *identityReader) scan() (*auth.Identity, error) {
 	}
 	// An address that can't be read is as good as an unknown one.
 	identity.Session.Address, _ = netip.ParseAddr(t.of(columnAddress))
-	user := userRow{
-		User:       &identity.User,
-		lastLogin:  sql.NullString{String: t.of(columnLastLogin), Valid: loggedIn},
-		dateJoined: t.of(columnDateJoined),
+	r.check(identity, &t)
+	return identity
+}
+
+// check reads the times and looks for what can't be read.
+func (r *identityReader) check(i *auth.Identity, t *texts) {
+	u := &i.User
+	bad := func(column auth.Columns, ok bool) {
+		if !ok {
+			u.Unreadable |= column
+		}
 	}
-	return identity, user.finish()
+	var ok bool
+	if r.stmt.ColumnType(columnLastLogin) != sqlite.TypeNull {
+		u.LastLogin, ok = timeOf(t.of(columnLastLogin))
+		bad(auth.ColumnLastLogin, ok)
+	}
+	if r.stmt.ColumnType(columnDateJoined) != sqlite.TypeNull {
+		u.DateJoined, ok = timeOf(t.of(columnDateJoined))
+		bad(auth.ColumnDateJoined, ok)
+	}
+	for column, text := range []*string{&u.Username, &u.Email, &u.FirstName, &u.LastName, &u.Password} {
+		*text, ok = textOf(*text, r.stmt.ColumnType(columnUsername+column) == sqlite.TypeBlob)
+		bad(userTexts[column], ok)
+	}
+	if u.Unreadable&auth.ColumnPassword != 0 {
+		u.Password = ""
+	}
+	for _, column := range []int{columnCreated, columnLastSeen, columnExpires} {
+		if r.stmt.ColumnType(column) != sqlite.TypeInteger { // the session is over
+			i.Session.Expires = fromMicros(0)
+			r.odd.Row("postern_session", "", sessionNames[1+column-columnUserID])
+		}
+	}
+	r.odd.User(u)
+}
+
+func (r *identityReader) flag(column int) bool {
+	if r.stmt.ColumnType(column) == sqlite.TypeInteger {
+		return r.stmt.ColumnInt64(column) == 1
+	}
+	return django.ParseFlag(r.stmt.ColumnText(column))
 }
 
 // texts are the columns of a row that hold text: parts of one string.

@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
 	"embed"
 	"fmt"
 	"io/fs"
@@ -152,16 +151,16 @@ func (s *Store) applied(ctx context.Context) (map[int64]time.Time, error) {
 		return applied, err
 	}
 	err = s.lists.each(ctx, selectMigrations, nil, func(row scanner) error {
-		var (
-			version int64
-			at      sql.NullString
-		)
-		if err := row.Scan(&version, &at); err != nil {
+		r, err := scanRow(row, 2)
+		if err != nil {
 			return err
 		}
-		// A time that can't be read must not make an applied step pending.
-		if applied[version], err = parseDjangoTime(at.String); err != nil {
-			applied[version] = time.Unix(0, 0).UTC()
+		at, _ := r.values[1].time()
+		if at.IsZero() { // a time that can't be read must not make an applied step pending
+			at = time.Unix(0, 0).UTC()
+		}
+		if version, ok := r.values[0].int(); ok {
+			applied[version] = at
 		}
 		return nil
 	})

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/postern-auth/postern/internal/auth"
+	"github.com/postern-auth/postern/internal/django"
 )
 
 // dump returns the schema and the rows of a database by table, one line a row,
@@ -119,7 +120,7 @@ func TestDjangoFindsItsMigrationsAppliedInANewDatabase(t *testing.T) {
 		t.Errorf("django_migrations (-Django +ours):\n%s", diff)
 	}
 	for _, row := range mustQuery(t, db, `select cast(applied as text), app from django_migrations`) {
-		at, err := parseDjangoTime(row[0])
+		at, err := django.ParseDatetime(row[0])
 		if err != nil || time.Since(at).Abs() > time.Hour || row[1] == "admin" {
 			t.Errorf("django_migrations has %v: %v", row, err)
 		}

@@ -49,12 +49,14 @@ func (s *Store) RemoveNode(ctx context.Context, id string) error {
 func (s *Store) Nodes(ctx context.Context) ([]auth.Node, error) {
 	var nodes []auth.Node
 	err := s.lists.each(ctx, selectNodes, []any{auth.MaxNodes}, func(row scanner) error {
-		var n auth.Node
-		var started, seen int64
-		err := row.Scan(&n.ID, &n.Name, &n.Version, &started, &seen, &n.Problems)
-		n.Started, n.Seen = time.UnixMicro(started).UTC(), time.UnixMicro(seen).UTC()
+		r, err := scanRow(row, 6)
+		if err != nil {
+			return err
+		}
+		n := auth.Node{ID: r.text(0), Name: r.text(1), Version: r.text(2), Started: r.micros(3), Seen: r.micros(4), Problems: r.text(5)}
+		s.report(r, "postern_node", n.ID, "id", "name", "version", "started", "seen", "problems")
 		nodes = append(nodes, n)
-		return err
+		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list the nodes: %w", err)

@@ -48,7 +48,7 @@ func (s *Store) CountUsers(ctx context.Context, l auth.UserList) (auth.Count, er
 // listed is a user and its place in the list.
 type listed struct {
 	user auth.User
-	key  sql.NullString
+	key  value // that the list is sorted by
 }
 
 // reading is a list of users on its way.
@@ -102,19 +102,17 @@ func (r *reading) begin() (err error) {
 	if r.at.id, err = r.place.Number(); err != nil {
 		return err
 	}
-	order := userOrders[r.Sort]
+	r.at.byRow = r.place.ByRow
 	if r.place.Key != nil {
 		r.at.key = *r.place.Key
 	}
-	r.nullsAt = order.nullable && r.place.Key == nil
-	if order.key != "" && !order.nullable && r.place.Key == nil {
-		return auth.ErrBadPlace
-	}
+	r.nullsAt = userOrders[r.Sort].key != "" && r.place.Key == nil && !r.place.ByRow
 	return nil
 }
 
 // stretches are the parts of the order to be read, in the direction of
-// reading. Those who never logged in come before those who did.
+// reading. NULL comes before everything else, in columns too where Django
+// allows none.
 func (r *reading) stretches() []stretch {
 	keyed := stretch{order: userOrders[r.Sort], down: r.down}
 	least, beyond := bounds(r.UserList)
@@ -130,7 +128,7 @@ func (r *reading) stretches() []stretch {
 	if !r.nullsAt {
 		keyed.after = r.at
 	}
-	if !keyed.order.nullable {
+	if keyed.order.key == "" {
 		return []stretch{keyed}
 	}
 	nulls := stretch{order: keyed.order, down: r.down, nulls: true}
@@ -145,7 +143,7 @@ func (r *reading) stretches() []stretch {
 		parts = parts[1:]
 	}
 	return slices.DeleteFunc(parts, func(p stretch) bool {
-		return p.nulls && (least != nil || beyond != nil) || !p.nulls && r.NeverLoggedIn
+		return p.nulls && (least != nil || beyond != nil) || !p.nulls && r.NeverLoggedIn && r.Sort == auth.ByLastLogin
 	})
 }
 
@@ -171,8 +169,8 @@ func (s *Store) readUsers(ctx context.Context, r *reading, part stretch) error {
 		return err
 	}
 	if stop != nil && len(r.rows) <= r.Limit {
-		r.stopped = &auth.Place{List: r.Name(), ID: strconv.FormatInt(stop.id, 10)}
-		if part.order.key != "" && !part.nulls {
+		r.stopped = &auth.Place{List: r.Name(), ID: strconv.FormatInt(stop.id, 10), ByRow: stop.byRow}
+		if part.order.key != "" && !part.nulls && !stop.byRow {
 			r.stopped.Key = &stop.key
 		}
 	}
@@ -184,17 +182,25 @@ func (s *Store) readUsers(ctx context.Context, r *reading, part stretch) error {
 func (s *Store) boundary(ctx context.Context, part *stretch) (*userPlace, error) {
 	key := "''"
 	if part.order.key != "" && !part.nulls {
-		key = "cast(" + part.order.key + " as text)"
+		key = "+" + part.order.column
 	}
 	where, args := part.where(1)
 	query := "select " + key + ", u.id from auth_user u where " + where + part.orderBy() +
 		fmt.Sprintf(" limit 1 offset $%d", len(args)+1)
-	var p userPlace
-	err := s.lists.row(ctx, query, append(args, s.reach.walk-1)).Scan(&p.key, &p.id)
+	row, err := scanRow(s.lists.row(ctx, query, append(args, s.reach.walk-1)), 2)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
-	return &p, err
+	if err != nil {
+		return nil, err
+	}
+	var place auth.Place
+	setKey(&place, row.values[0])
+	p := userPlace{id: row.int(1), byRow: place.ByRow}
+	if place.Key != nil {
+		p.key = *place.Key
+	}
+	return &p, nil
 }
 
 const (
@@ -224,16 +230,28 @@ func (s *Store) readRange(ctx context.Context, r *reading, part *stretch) error 
 	condition, rangeArgs := part.where(len(args) + 1)
 	args = append(args, rangeArgs...)
 	query := "select " + userColumns + from + where + condition + part.orderBy() + fmt.Sprintf(" limit $%d", len(args)+1)
-	return s.lists.each(ctx, query, append(args, r.Limit+1-len(r.rows)), func(row scanner) error {
-		u := userRow{User: new(auth.User)}
-		if err := row.Scan(u.fields()...); err != nil {
+	return s.lists.each(ctx, query, append(args, r.Limit+1-len(r.rows)), func(from scanner) error {
+		row, err := scanRow(from, userColumnCount)
+		if err != nil {
 			return err
 		}
-		r.rows = append(r.rows, listed{*u.User, u.rosterKey(r.Sort)})
-		last := &r.rows[len(r.rows)-1]
-		u.User = &last.user
-		return u.finish()
+		u := row.userAt(0)
+		s.odd.User(&u)
+		r.rows = append(r.rows, listed{u, row.rosterKey(r.Sort)})
+		return nil
 	})
+}
+
+// setKey sets a place's key; NULL is none. What is not a text is compared as
+// something else, so it is read from its row again.
+func setKey(p *auth.Place, key value) {
+	switch v := key.v.(type) {
+	case nil:
+	case string:
+		p.SetKey(v)
+	default:
+		p.ByRow = true
+	}
 }
 
 func (r *reading) page() *auth.UserPage {
@@ -241,9 +259,7 @@ func (r *reading) page() *auth.UserPage {
 		Rows: r.rows, Limit: r.Limit, From: r.place, Stopped: r.stopped,
 		At: func(l listed) *auth.Place {
 			p := &auth.Place{List: r.Name(), ID: strconv.FormatInt(l.user.ID, 10)}
-			if l.key.Valid {
-				p.Key = &l.key.String
-			}
+			setKey(p, l.key)
 			return p
 		},
 	}

@@ -96,11 +96,12 @@ func (s *Store) pickFew(ctx context.Context, p pick) (ids []int64, few bool, err
 	for _, query := range p.queries {
 		read := 0
 		err := s.lists.each(ctx, query, append([]any{s.reach.pick + 1}, p.args...), func(row scanner) error {
-			var id int64
-			if err := row.Scan(&id); err != nil {
+			var found value
+			if err := row.Scan(&found); err != nil {
 				return err
 			}
-			if read++; !seen[id] {
+			id, ok := found.int()
+			if read++; ok && !seen[id] {
 				seen[id] = true
 				ids = append(ids, id)
 			}

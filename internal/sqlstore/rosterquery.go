@@ -1,7 +1,6 @@
 package sqlstore
 
 import (
-	"database/sql"
 	"fmt"
 	"strings"
 	"time"
@@ -15,7 +14,7 @@ const algorithmOf = `case substr(password, 1, 1) when '!' then '!' else substr(p
 // rosterFilters are the conditions of a list of users but its range, in the
 // parameters $1 to $16. The plus signs keep SQLite from taking a filter for the
 // range to be read, which is another one.
-const rosterFilters = `($1 is null or u.is_active = $1) and ($2 is null or u.is_staff = $2) and ($3 is null or u.is_superuser = $3)
+const rosterFilters = `($1 is null or (u.is_active is 1) = $1) and ($2 is null or (u.is_staff is 1) = $2) and ($3 is null or (u.is_superuser is 1) = $3)
 	and ($4 is null or +u.date_joined >= $4) and ($5 is null or +u.date_joined < $5)
 	and ($6 is null or +u.last_login >= $6) and ($7 is null or +u.last_login < $7) and ($8 = 0 or +u.last_login is null)
 	and ($9 = '' or ` + algorithmOf + ` = $9)
@@ -35,22 +34,23 @@ const (
 
 // userOrder is what a list of users is sorted by, before the id.
 type userOrder struct {
-	key      string // an expression that an index is on; "" for the id alone
-	nullable bool
+	key    string // an expression that an index is on; "" for the id alone
+	column string // of which it is
 }
 
 var userOrders = map[auth.UserSort]userOrder{
 	auth.ByID:        {},
-	auth.ByUsername:  {key: `u.username collate nocase`},
-	auth.ByEmail:     {key: `u.email collate nocase`},
-	auth.ByJoined:    {key: `u.date_joined`},
-	auth.ByLastLogin: {key: `u.last_login`, nullable: true},
+	auth.ByUsername:  {key: `u.username collate nocase`, column: `u.username`},
+	auth.ByEmail:     {key: `u.email collate nocase`, column: `u.email`},
+	auth.ByJoined:    {key: `u.date_joined`, column: `u.date_joined`},
+	auth.ByLastLogin: {key: `u.last_login`, column: `u.last_login`},
 }
 
 // userPlace is a row's place in the order of the list.
 type userPlace struct {
-	key string // not if the order has no key, or it is NULL
-	id  int64
+	key   string // not if the order has no key, or it is NULL
+	byRow bool   // the key is that of the row
+	id    int64
 }
 
 // stretch is a part of the order that is read in one go: an index range, in
@@ -77,13 +77,18 @@ func (s *stretch) where(first int) (condition string, args []any) {
 	// Rows as values would not use an index with a collation of its own.
 	row := func(p *userPlace, beyond, orAt string) {
 		if keyed {
-			key := next(p.key)
+			key := ""
+			if p.byRow {
+				key = "(select " + s.order.column + " from auth_user u where u.id = " + next(p.id) + ")"
+			} else {
+				key = next(p.key)
+			}
 			all = append(all, fmt.Sprintf("%[1]s %[2]s= %[3]s and (%[1]s %[2]s %[3]s or u.id %[4]s %[5]s)", s.order.key, beyond, key, orAt, next(p.id)))
 			return
 		}
 		all = append(all, fmt.Sprintf("u.id %s %s", orAt, next(p.id)))
 	}
-	if s.order.nullable {
+	if s.order.key != "" {
 		null := " is null"
 		if !s.nulls {
 			null = " is not null"
@@ -125,18 +130,18 @@ func (s *stretch) orderBy() string {
 }
 
 // rosterKey is what a list is sorted by, of a row on its way out.
-func (r *userRow) rosterKey(sort auth.UserSort) sql.NullString {
+func (r *row) rosterKey(sort auth.UserSort) value {
 	switch sort {
 	case auth.ByUsername:
-		return sql.NullString{String: r.Username, Valid: true}
+		return r.values[1]
 	case auth.ByEmail:
-		return sql.NullString{String: r.Email, Valid: true}
+		return r.values[2]
 	case auth.ByJoined:
-		return sql.NullString{String: r.dateJoined, Valid: true}
+		return r.values[10]
 	case auth.ByLastLogin:
-		return r.lastLogin
+		return r.values[9]
 	}
-	return sql.NullString{}
+	return value{}
 }
 
 // filterArgs are the parameters of rosterFilters.

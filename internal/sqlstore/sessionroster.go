@@ -16,9 +16,11 @@ import (
 var _ auth.SessionRoster = (*Store)(nil)
 
 const (
-	// $1 to $4 are the range to be read, which bounds what is passed over.
-	sessionsLive = `s.expires > $6 and s.last_seen >= $7 and s.created >= $8 and ($9 = '' or s.address = $9)`
-	sessionsOf   = ` and s.user_id = $10`
+	// $1 to $4 are the range to be read, which bounds what is passed over. A
+	// session without a readable place in the order is left for the sweep.
+	sessionsLive = `typeof(s.created) = 'integer' and typeof(s.last_seen) = 'integer' and typeof(s.id) = 'blob' and length(s.id) = 32
+		and s.expires > $6 and s.last_seen >= $7 and s.created >= $8 and ($9 = '' or s.address = $9)`
+	sessionsOf = ` and s.user_id = $10`
 
 	selectSessionPage = `select s.id, ` + sessionColumns + `, ` + userColumns + `
 		from postern_session s join auth_user u on u.id = s.user_id where ` + sessionsLive
@@ -27,8 +29,8 @@ const (
 	bySeen        = ` and (s.last_seen, s.id) < ($1, $2) and (s.last_seen, s.id) >= ($3, $4) order by s.last_seen desc, s.id desc limit $5`
 	bySeenBack    = ` and (s.last_seen, s.id) > ($1, $2) and (s.last_seen, s.id) <= ($3, $4) order by s.last_seen, s.id limit $5`
 
-	selectSessionStop     = `select s.created, s.id from postern_session s where (s.created, s.id) < ($1, $2) order by s.created desc, s.id desc limit 1 offset $3`
-	selectSessionStopBack = `select s.created, s.id from postern_session s where (s.created, s.id) > ($1, $2) order by s.created, s.id limit 1 offset $3`
+	selectSessionStop     = `select s.created, s.id from postern_session s where (s.created, s.id) < ($1, $2) and typeof(s.created) = 'integer' order by s.created desc, s.id desc limit 1 offset $3`
+	selectSessionStopBack = `select s.created, s.id from postern_session s where (s.created, s.id) > ($1, $2) and typeof(s.created) = 'integer' order by s.created, s.id limit 1 offset $3`
 
 	selectManySessions = `select count(*) from (select 1 from postern_session limit $1)`
 	countLiveSessions  = `select count(*) from (select 1 from postern_session where expires > $1 limit $2)`
@@ -136,12 +138,14 @@ func (s *Store) sessionStop(ctx context.Context, l *auth.SessionList, from sessi
 	if back {
 		query = selectSessionStopBack
 	}
-	var m sessionMark
-	err := s.lists.row(ctx, query, []any{from.at, from.id, s.reach.walk - 1}).Scan(&m.at, &m.id)
+	r, err := scanRow(s.lists.row(ctx, query, []any{from.at, from.id, s.reach.walk - 1}), 2)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
-	return &m, err
+	if err != nil {
+		return nil, err
+	}
+	return &sessionMark{r.int(0), []byte(r.values[1].raw())}, nil
 }
 
 func (s *Store) readSessions(ctx context.Context, l *auth.SessionList, from, to sessionMark, back bool) ([]auth.Identity, error) {
@@ -165,7 +169,7 @@ func (s *Store) readSessions(ctx context.Context, l *auth.SessionList, from, to 
 	}
 	var identities []auth.Identity
 	err := s.lists.each(ctx, query, args, func(row scanner) error {
-		i, err := scanIdentity(row)
+		i, err := s.scanIdentity(row)
 		identities = append(identities, i)
 		return err
 	})
@@ -180,15 +184,15 @@ func since(t time.Time) int64 {
 	return micros(t)
 }
 
-func scanIdentity(row scanner) (i auth.Identity, err error) {
-	var id []byte
-	session, user := sessionRow{Session: &i.Session}, userRow{User: &i.User}
-	if err := row.Scan(append(append([]any{&id}, session.fields()...), user.fields()...)...); err != nil {
+func (s *Store) scanIdentity(from scanner) (i auth.Identity, err error) {
+	r, err := scanRow(from, len(sessionNames)+userColumnCount)
+	if err != nil {
 		return i, err
 	}
-	copy(i.Session.ID[:], id)
-	session.finish()
-	return i, user.finish()
+	i.Session, i.User = r.session(), r.userAt(len(sessionNames))
+	s.report(r, "postern_session", i.Session.ID.String()[:12], sessionNames...)
+	s.odd.User(&i.User)
+	return i, nil
 }
 
 // CountLive implements auth.SessionRoster. Sessions whose user is gone count

@@ -11,27 +11,27 @@ import (
 	"github.com/postern-auth/postern/internal/auth"
 )
 
-// The columns of auth.Session but its id, in the order of sessionRow.fields.
+// The columns of auth.Session but its id, in the order of sessionAt.
 const sessionColumns = `s.user_id, s.auth_hash, s.csrf_secret, s.created, s.last_seen, s.expires, s.address, s.user_agent`
 
-// sessionRow is a session on its way out of the database.
-type sessionRow struct {
-	*auth.Session
-	created, lastSeen, expires int64
-	address                    string
-}
+// sessionNames names what the lists read of a session.
+var sessionNames = []string{"id", "user_id", "auth_hash", "csrf_secret", "created", "last_seen", "expires", "address", "user_agent"}
 
-func (r *sessionRow) fields() []any {
-	return []any{
-		&r.UserID, &r.AuthHash, &r.CSRFSecret, &r.created, &r.lastSeen, &r.expires, &r.address, &r.UserAgent,
-	}
-}
-
-// finish makes times and an address of what was scanned.
-func (r *sessionRow) finish() {
-	r.Created, r.LastSeen, r.Expires = fromMicros(r.created), fromMicros(r.lastSeen), fromMicros(r.expires)
+// session makes a session of the columns of sessionNames. One that can't be
+// read is over.
+func (r *row) session() (s auth.Session) {
+	id := r.values[0].raw()
+	r.note(0, len(id) == len(s.ID))
+	copy(s.ID[:], id)
+	s.UserID, s.AuthHash, s.CSRFSecret = r.int(1), r.text(2), r.text(3)
+	s.Created, s.LastSeen, s.Expires = r.micros(4), r.micros(5), r.micros(6)
 	// An address that can't be read is as good as an unknown one.
-	r.Address, _ = netip.ParseAddr(r.address)
+	s.Address, _ = netip.ParseAddr(r.text(7))
+	s.UserAgent = r.text(8)
+	if len(r.odd) > 0 {
+		s.Expires = fromMicros(0)
+	}
+	return s
 }
 
 func addressText(a netip.Addr) string {
@@ -131,7 +131,7 @@ func (s *Store) Sessions(ctx context.Context, f auth.SessionFilter) ([]auth.Sess
 	}
 	var sessions []auth.Session
 	err := s.lists.each(ctx, query, args, func(row scanner) error {
-		session, err := scanSession(row)
+		session, err := s.scanSession(row)
 		if err != nil {
 			return err
 		}
@@ -144,17 +144,13 @@ func (s *Store) Sessions(ctx context.Context, f auth.SessionFilter) ([]auth.Sess
 	return sessions, nil
 }
 
-func scanSession(row scanner) (auth.Session, error) {
-	var (
-		session auth.Session
-		id      []byte
-	)
-	r := sessionRow{Session: &session}
-	if err := row.Scan(append([]any{&id}, r.fields()...)...); err != nil {
+func (s *Store) scanSession(from scanner) (auth.Session, error) {
+	r, err := scanRow(from, len(sessionNames))
+	if err != nil {
 		return auth.Session{}, err
 	}
-	copy(session.ID[:], id)
-	r.finish()
+	session := r.session()
+	s.report(r, "postern_session", session.ID.String()[:12], sessionNames...)
 	return session, nil
 }
 

@@ -57,7 +57,9 @@ func OpenSQLite(ctx context.Context, path string, o Options) (*Store, error) {
 	s := &Store{
 		path: path, reads: newPool(reads, health), lists: newListPool(lists, health),
 		identities: newIdentities(path, readers, health), write: newWriter(writes, health, o), reach: defaultReach, health: health,
+		odd: auth.NewOddRows(o.Log),
 	}
+	s.identities.odd = s.odd
 	s.reads.took, s.lists.took, s.identities.took = o.Observe, o.Observe, o.Observe
 	if err := s.probe(ctx, o.Wait); err != nil {
 		return nil, errors.Join(explain(path, err), s.Close())

@@ -13,6 +13,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/postern-auth/postern/internal/auth"
@@ -47,6 +48,8 @@ type Options struct {
 	Observe func(operation string, writes int, took time.Duration)
 	// Now is the clock of Heartbeat; default time.Now.
 	Now func() time.Time
+	// Log is warned of rows with values that can't be read. Default: none.
+	Log *slog.Logger
 }
 
 const (
@@ -66,6 +69,7 @@ type Store struct {
 	write      *writer
 	reach      reach
 	health     *health
+	odd        *auth.OddRows
 }
 
 // Ping reports whether the database can serve: its file is where it was, it

@@ -12,45 +12,50 @@ import (
 	"github.com/postern-auth/postern/internal/auth"
 )
 
-// The columns of auth.User, in the order of userFields. The casts keep the
-// driver from guessing at the form of a time.
+// The columns of auth.User, in the order of userAt. The plus signs hide from the
+// driver that a column was declared as a datetime: it would guess at its form.
 const userColumns = `u.id, u.username, u.email, u.first_name, u.last_name, u.password,
-	u.is_active, u.is_staff, u.is_superuser, cast(u.last_login as text), cast(u.date_joined as text)`
+	u.is_active, u.is_staff, u.is_superuser, +u.last_login, +u.date_joined`
 
-// userRow is a user on its way out of the database.
-type userRow struct {
-	*auth.User
-	lastLogin  sql.NullString
-	dateJoined string
+const userColumnCount = 11
+
+// userTexts are the columns of texts, in the order of userColumns from username.
+var userTexts = [...]auth.Columns{auth.ColumnUsername, auth.ColumnEmail, auth.ColumnFirstName, auth.ColumnLastName, auth.ColumnPassword}
+
+// userAt makes a user of the columns from first on.
+func (r *row) userAt(first int) (u auth.User) {
+	values := r.values[first : first+userColumnCount]
+	bad := func(column auth.Columns, ok bool) {
+		if !ok {
+			u.Unreadable |= column
+		}
+	}
+	var ok bool
+	u.ID, ok = values[0].int()
+	bad(auth.ColumnID, ok)
+	for i, into := range []*string{&u.Username, &u.Email, &u.FirstName, &u.LastName, &u.Password} {
+		*into, ok = values[1+i].text()
+		bad(userTexts[i], ok)
+	}
+	if u.Unreadable&auth.ColumnPassword != 0 {
+		u.Password = ""
+	}
+	u.IsActive, u.IsStaff, u.IsSuperuser = values[6].flag(), values[7].flag(), values[8].flag()
+	u.LastLogin, ok = values[9].time()
+	bad(auth.ColumnLastLogin, ok)
+	u.DateJoined, ok = values[10].time()
+	bad(auth.ColumnDateJoined, ok)
+	return u
 }
 
-func (r *userRow) fields() []any {
-	return []any{
-		&r.ID, &r.Username, &r.Email, &r.FirstName, &r.LastName, &r.Password,
-		&r.IsActive, &r.IsStaff, &r.IsSuperuser, &r.lastLogin, &r.dateJoined,
-	}
-}
-
-// finish reads the times once the fields are scanned.
-func (r *userRow) finish() (err error) {
-	if r.DateJoined, err = parseDjangoTime(r.dateJoined); err != nil {
-		return fmt.Errorf("auth_user %d: date_joined: %w", r.ID, err)
-	}
-	if !r.lastLogin.Valid {
-		return nil
-	}
-	if r.LastLogin, err = parseDjangoTime(r.lastLogin.String); err != nil {
-		return fmt.Errorf("auth_user %d: last_login: %w", r.ID, err)
-	}
-	return nil
-}
-
-func scanUser(row scanner) (*auth.User, error) {
-	r := userRow{User: new(auth.User)}
-	if err := row.Scan(r.fields()...); err != nil {
+func (s *Store) scanUser(from scanner) (*auth.User, error) {
+	r, err := scanRow(from, userColumnCount)
+	if err != nil {
 		return nil, err
 	}
-	return r.User, r.finish()
+	u := r.userAt(0)
+	s.odd.User(&u)
+	return &u, nil
 }
 
 const (
@@ -69,7 +74,7 @@ func (s *Store) UserByID(ctx context.Context, id int64) (*auth.User, error) {
 }
 
 func (s *Store) user(ctx context.Context, query string, key any) (*auth.User, error) {
-	u, err := scanUser(s.reads.row(ctx, query, []any{key}))
+	u, err := s.scanUser(s.reads.row(ctx, query, []any{key}))
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, auth.ErrNoUser
 	}
@@ -112,8 +117,8 @@ func (t *tx) createUser(u *auth.User) (id int64, err error) {
 const (
 	updateUser = `update auth_user set password = coalesce($1, password), is_active = coalesce($2, is_active) where id = $3`
 	// Other superusers are looked for only if it matters.
-	selectIsLastSuperuser = `select case when u.is_superuser and u.is_active then not exists (
-			select 1 from auth_user o where o.is_superuser and o.is_active and o.id <> u.id
+	selectIsLastSuperuser = `select case when u.is_superuser is 1 and u.is_active is 1 then not exists (
+			select 1 from auth_user o where o.is_superuser and o.is_superuser is 1 and o.is_active is 1 and o.id <> u.id
 		) else false end from auth_user u where u.id = $1`
 )
 
@@ -200,10 +205,10 @@ func (t *tx) deleteUser(id int64) error {
 const (
 	usersMatching = ` from auth_user u
 	where ($2 = '' or u.username like $2 escape '\' or u.email like $2 escape '\')
-	and (u.is_active or not $3) and (not u.is_active or not $4)
-	and (u.is_superuser and u.is_active or not $5)`
+	and (u.is_active is 1 or not $3) and (u.is_active is not 1 or not $4)
+	and (u.is_superuser is 1 and u.is_active is 1 or not $5)`
 	selectUsers       = `select ` + userColumns + usersMatching + ` and u.id > $1 order by u.id limit $6`
-	selectNewestUsers = `select ` + userColumns + usersMatching + ` and u.id < $1 order by u.id desc limit $6`
+	selectNewestUsers = `select ` + userColumns + usersMatching + ` and u.id <= $1 order by u.id desc limit $6`
 )
 
 const defaultLimit = 100
@@ -218,16 +223,18 @@ func (s *Store) Users(ctx context.Context, f auth.UserFilter) ([]auth.User, erro
 	query, after := selectUsers, f.AfterID
 	if f.Newest {
 		query = selectNewestUsers
-		if after == 0 {
+		if after--; f.AfterID == 0 {
 			after = math.MaxInt64
 		}
+	} else if after == 0 {
+		after = math.MinInt64 // ids may be negative
 	}
 	onlyActive := f.Active != nil && *f.Active
 	onlyInactive := f.Active != nil && !*f.Active
 	args := []any{after, pattern, onlyActive, onlyInactive, f.Superior, limited(f.Limit)}
 	var users []auth.User
 	err := s.lists.each(ctx, query, args, func(row scanner) error {
-		u, err := scanUser(row)
+		u, err := s.scanUser(row)
 		if err != nil {
 			return err
 		}
