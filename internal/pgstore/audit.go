@@ -124,10 +124,14 @@ func (s *Store) selectAudit(ctx context.Context, f *auth.AuditFilter, userColumn
 		return nil, classify(err)
 	}
 	entries, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (e auth.AuditEntry, err error) {
-		var address string
-		err = row.Scan(&e.ID, &e.At, &e.Act, &e.ActorID, &e.ActorName, &e.TargetID, &e.TargetName, &e.Source, &address, &e.UserAgent, &e.Detail)
-		e.At = e.At.UTC()
-		e.Address, _ = netip.ParseAddr(address) // "" is the zero address
+		var at storedTime
+		var act, actor, target, source, address, agent, detail storedText
+		err = row.Scan(&e.ID, &at, &act, &e.ActorID, &actor, &e.TargetID, &target, &source, &address, &agent, &detail)
+		o := oddities{table: "postern_audit", id: strconv.FormatInt(e.ID, 10)}
+		e.At, e.Act, e.ActorName, e.TargetName = o.time("at", at), auth.Act(o.text("act", act)), o.text("actor_name", actor), o.text("target_name", target)
+		e.Source, e.UserAgent, e.Detail = o.text("source", source), o.text("user_agent", agent), o.text("detail", detail)
+		e.Address, _ = netip.ParseAddr(string(address)) // "" is the zero address
+		s.report(&o)
 		return e, err
 	})
 	return entries, classify(err)

@@ -23,6 +23,8 @@ const (
 	codeLocked        = "55P03"
 	codeBadText       = "22021"
 	codeUnsupported   = "0A000"
+	// untranslatable_character: the database's encoding lacks a character.
+	codeUnstorable = "22P05"
 )
 
 // code is the SQLSTATE of a server's error, "" if it is none.

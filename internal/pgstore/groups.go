@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 
@@ -23,7 +25,7 @@ const (
 	selectPermissionsOfUser = `select ` + permissionColumns + fromPermissions + `
 		where p.id in (select permission_id from auth_user_user_permissions where user_id = $1::bigint)` + permissionOrder
 	selectAllPermissionsOfUser = `select ` + permissionColumns + fromPermissions + ` join auth_user u on u.id = $1::bigint
-		where u.is_active and (u.is_superuser
+		where u.is_active and (u.is_superuser is true
 			or p.id in (select permission_id from auth_user_user_permissions where user_id = $1::bigint)
 			or p.id in (select l.permission_id from auth_group_permissions l join auth_user_groups m on m.group_id = l.group_id where m.user_id = $1::bigint))`
 	selectGroupsOfUser = `select g.id, g.name, 0 from auth_group g join auth_user_groups m on m.group_id = g.id where m.user_id = $1::bigint order by g.name, g.id`
@@ -38,9 +40,16 @@ func (s *Store) permissions(ctx context.Context, query string, args ...any) ([]a
 	var all []auth.Permission
 	err := s.each(ctx, query, args, func(row pgx.Row) error {
 		var p auth.Permission
-		if err := row.Scan(&p.ID, &p.AppLabel, &p.Model, &p.Codename, &p.Name); err != nil {
+		var app, model, codename, name storedText
+		if err := row.Scan(&p.ID, &app, &model, &codename, &name); err != nil {
 			return err
 		}
+		id := strconv.FormatInt(p.ID, 10)
+		o, content := oddities{table: "auth_permission", id: id}, oddities{table: "django_content_type", id: "of permission " + id}
+		p.AppLabel, p.Model = content.text("app_label", app), content.text("model", model)
+		p.Codename, p.Name = o.text("codename", codename), o.text("name", name)
+		s.report(&o)
+		s.report(&content)
 		all = append(all, p)
 		return nil
 	})
@@ -84,10 +93,14 @@ func (s *Store) UserCard(ctx context.Context, id int64) (*auth.UserCard, error) 
 const (
 	groupColumns = `g.id, g.name, (select count(*) from (select 1 from auth_user_groups m where m.group_id = g.id limit 1001) m)`
 	groupNamed   = ` from auth_group g where ($1::text = '' or g.name ilike $1::text escape '\')`
-	selectGroups = `select ` + groupColumns + groupNamed + ` and g.name > $2::text order by g.name limit $3::bigint`
+	// A place is a name and an id, or an id alone: then the name is in its row.
+	groupFrom    = `(coalesce($2::text, (select coalesce(o.name, '') from auth_group o where o.id = $4::bigint)), $4::bigint)`
+	selectGroups = `select ` + groupColumns + groupNamed + ` and ($4::bigint is null or (coalesce(g.name, ''), g.id) > ` + groupFrom + `)
+		order by coalesce(g.name, ''), g.id limit $3::bigint`
 	// From the place on backwards.
-	selectGroupsBefore = `select ` + groupColumns + groupNamed + ` and g.name < $2::text order by g.name desc limit $3::bigint`
-	selectGroup        = `select ` + groupColumns + ` from auth_group g where g.id = $1::bigint`
+	selectGroupsBefore = `select ` + groupColumns + groupNamed + ` and (coalesce(g.name, ''), g.id) < ` + groupFrom + `
+		order by coalesce(g.name, '') desc, g.id desc limit $3::bigint`
+	selectGroup = `select ` + groupColumns + ` from auth_group g where g.id = $1::bigint`
 )
 
 const groupList = "groups"
@@ -103,22 +116,32 @@ func (s *Store) Groups(ctx context.Context, l auth.GroupList) (*auth.GroupPage, 
 		return &auth.GroupPage{}, nil
 	}
 	limit := auth.PageLimit(l.Limit)
-	query, name := selectGroups, ""
+	query := selectGroups
+	var name *string
+	var id *int64
 	if place != nil {
-		if place.Key == nil {
-			return nil, auth.ErrBadPlace
+		number, err := place.Number()
+		if err != nil {
+			return nil, err
 		}
-		name = *place.Key
+		name, id = place.Key, &number
 		if place.Before {
 			query = selectGroupsBefore
 		}
 	}
-	groups, err := s.groups(ctx, query, pattern, name, limit+1)
+	groups, err := s.groups(ctx, query, pattern, name, limit+1, id)
+	if code(err) == codeUnstorable { // no group is named so
+		return &auth.GroupPage{}, nil
+	}
 	if err != nil {
 		return nil, err
 	}
 	turned := auth.Turned[auth.Group]{Rows: groups, Limit: limit, From: place, At: func(g auth.Group) *auth.Place {
-		return &auth.Place{List: groupList, Key: &g.Name, ID: strconv.FormatInt(g.ID, 10)}
+		p := &auth.Place{List: groupList, ID: strconv.FormatInt(g.ID, 10)}
+		if p.SetKey(g.Name); strings.ContainsRune(g.Name, utf8.RuneError) { // perhaps not as it is stored
+			p.Key, p.ByRow = nil, true
+		}
+		return p
 	}}
 	page := new(auth.GroupPage)
 	page.Groups, page.Next, page.Previous = turned.Page()
@@ -128,7 +151,7 @@ func (s *Store) Groups(ctx context.Context, l auth.GroupList) (*auth.GroupPage, 
 func (s *Store) groups(ctx context.Context, query string, args ...any) ([]auth.Group, error) {
 	var groups []auth.Group
 	err := s.each(ctx, query, args, func(row pgx.Row) error {
-		g, err := scanGroup(row)
+		g, err := s.scanGroup(row)
 		groups = append(groups, g)
 		return err
 	})
@@ -138,9 +161,13 @@ func (s *Store) groups(ctx context.Context, query string, args ...any) ([]auth.G
 	return groups, nil
 }
 
-func scanGroup(row pgx.Row) (g auth.Group, err error) {
+func (s *Store) scanGroup(row pgx.Row) (g auth.Group, err error) {
 	var members int
-	err = row.Scan(&g.ID, &g.Name, &members)
+	var name storedText
+	err = row.Scan(&g.ID, &name, &members)
+	o := oddities{table: "auth_group", id: strconv.FormatInt(g.ID, 10)}
+	g.Name = o.text("name", name)
+	s.report(&o)
 	g.Members = auth.Count{N: min(members, auth.MaxCounted), More: members > auth.MaxCounted}
 	return g, err
 }
@@ -149,7 +176,7 @@ func scanGroup(row pgx.Row) (g auth.Group, err error) {
 func (s *Store) Group(ctx context.Context, id int64) (*auth.Group, error) {
 	var g auth.Group
 	err := s.row(ctx, selectGroup, []any{id}, func(row pgx.Row) (err error) {
-		g, err = scanGroup(row)
+		g, err = s.scanGroup(row)
 		return err
 	})
 	if isNoRow(err) {

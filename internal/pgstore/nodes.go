@@ -52,8 +52,13 @@ func (s *Store) Nodes(ctx context.Context) ([]auth.Node, error) {
 	var nodes []auth.Node
 	err := s.each(ctx, selectNodes, []any{auth.MaxNodes}, func(row pgx.Row) error {
 		var n auth.Node
-		err := row.Scan(&n.ID, &n.Name, &n.Version, &n.Started, &n.Seen, &n.Problems)
-		n.Started, n.Seen = n.Started.UTC(), n.Seen.UTC()
+		var id, name, version, problems storedText
+		var started, seen storedTime
+		err := row.Scan(&id, &name, &version, &started, &seen, &problems)
+		o := oddities{table: "postern_node", id: string(id)}
+		n.ID, n.Name, n.Version, n.Problems = o.text("id", id), o.text("name", name), o.text("version", version), o.text("problems", problems)
+		n.Started, n.Seen = o.time("started", started), o.time("seen", seen)
+		s.report(&o)
 		nodes = append(nodes, n)
 		return err
 	})

@@ -59,7 +59,8 @@ type Options struct {
 	Observe func(operation string, writes int, took time.Duration)
 	// Now is the clock of Heartbeat; default time.Now.
 	Now func() time.Time
-	// Log is told when the news can't be heard, and when they can again.
+	// Log is told when the news can't be heard, and when they can again, and
+	// is warned of rows with values that can't be read.
 	// Default: none.
 	Log *slog.Logger
 }
@@ -73,6 +74,7 @@ type Store struct {
 	name    string   // the database, for errors: without credentials
 	o       Options
 	reach   reach
+	odd     *auth.OddRows
 
 	renewing sync.Mutex
 	renewed  time.Time
@@ -98,7 +100,7 @@ func Open(ctx context.Context, url string, o Options) (*Store, error) {
 		return nil, err
 	}
 	warnOfIgnored(ctx, o.Log, url)
-	s := &Store{name: nameOf(config.ConnConfig), o: o, reach: defaultReach, listened: make(chan struct{})}
+	s := &Store{name: nameOf(config.ConnConfig), o: o, reach: defaultReach, odd: auth.NewOddRows(o.Log), listened: make(chan struct{})}
 	if s.pool, err = pgxpool.NewWithConfig(context.WithoutCancel(ctx), config); err != nil {
 		return nil, fmt.Errorf("open database %s: %w", s.name, err)
 	}

@@ -312,7 +312,7 @@ func (s *Store) ReplicaIdentity(ctx context.Context, id auth.SessionID) *auth.Id
 		return nil
 	}
 	var identity auth.Identity
-	if !s.replica.read(ctx, selectIdentity, id[:], identityInto(&identity, id)) {
+	if !s.replica.read(ctx, selectIdentity, id[:], s.identityInto(&identity, id)) {
 		return nil
 	}
 	return &identity
@@ -326,7 +326,7 @@ func (s *Store) ReplicaUser(ctx context.Context, id int64) *auth.User {
 	}
 	var user *auth.User
 	if !s.replica.read(ctx, selectUserByID, id, func(row pgx.Row) (err error) {
-		user, err = scanUser(row)
+		user, err = s.scanUser(row)
 		return err
 	}) {
 		return nil

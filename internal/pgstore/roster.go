@@ -45,10 +45,17 @@ func (s *Store) CountUsers(ctx context.Context, l auth.UserList) (auth.Count, er
 	return auth.Count{N: len(page.Users), More: page.Next != ""}, nil
 }
 
+// listed is a user on a list; null says that what sorts the list is NULL.
+type listed struct {
+	user auth.User
+	null bool
+}
+
 // reading is a list of users on its way.
 type reading struct {
 	*auth.UserList
 	*listing
+	store    *Store
 	reach    reach
 	words    []auth.SearchWord
 	place    *auth.Place
@@ -57,12 +64,12 @@ type reading struct {
 	down     bool
 	narrowed bool
 	picked   []int64 // nil: not picked
-	rows     []auth.User
+	rows     []listed
 	stopped  *auth.Place
 }
 
 func (s *Store) listUsers(ctx context.Context, l *auth.UserList) (*auth.UserPage, error) {
-	r := &reading{UserList: l, reach: s.reach}
+	r := &reading{UserList: l, store: s, reach: s.reach}
 	var possible bool
 	if r.words, possible = auth.SearchWords(l.Search); !possible || !isText(l.Algorithm) {
 		return &auth.UserPage{}, nil
@@ -110,13 +117,13 @@ func (r *reading) begin() (err error) {
 	if r.at.id, err = r.place.Number(); err != nil {
 		return err
 	}
-	order := userOrders[r.Sort]
-	r.nullsAt = order.nullable && r.place.Key == nil
-	if order.key == "" || r.nullsAt {
+	if r.at.byRow = r.place.ByRow; r.at.byRow {
 		return nil
 	}
-	if r.place.Key == nil {
-		return auth.ErrBadPlace
+	order := userOrders[r.Sort]
+	r.nullsAt = order.key != "" && r.place.Key == nil
+	if order.key == "" || r.nullsAt {
+		return nil
 	}
 	r.at.key = *r.place.Key
 	if r.Sort == auth.ByJoined || r.Sort == auth.ByLastLogin {
@@ -128,7 +135,8 @@ func (r *reading) begin() (err error) {
 }
 
 // stretches are the parts of the order to be read, in the direction of
-// reading. Those who never logged in come before those who did.
+// reading. NULL comes before everything else, in columns too where Django
+// allows none.
 func (r *reading) stretches() []stretch {
 	keyed := stretch{order: userOrders[r.Sort], down: r.down}
 	least, beyond := bounds(r.UserList)
@@ -142,7 +150,7 @@ func (r *reading) stretches() []stretch {
 	if !r.nullsAt {
 		keyed.after = r.at
 	}
-	if !keyed.order.nullable {
+	if keyed.order.key == "" {
 		return []stretch{keyed}
 	}
 	nulls := stretch{order: keyed.order, down: r.down, nulls: true}
@@ -157,7 +165,7 @@ func (r *reading) stretches() []stretch {
 		parts = parts[1:]
 	}
 	return slices.DeleteFunc(parts, func(p stretch) bool {
-		return p.nulls && (least != nil || beyond != nil) || !p.nulls && r.NeverLoggedIn
+		return p.nulls && (least != nil || beyond != nil) || !p.nulls && r.NeverLoggedIn && r.Sort == auth.ByLastLogin
 	})
 }
 
@@ -178,28 +186,13 @@ func (r *reading) readUsers(part stretch) error {
 		}
 	}
 	if stop != nil {
-		part.through = &userPlace{key: keyOf(stop, r.Sort), id: stop.ID}
+		part.through = &userPlace{id: stop.ID, byRow: true}
 	}
 	if err := r.readRange(&part); err != nil {
 		return err
 	}
 	if stop != nil && len(r.rows) <= r.Limit {
-		r.stopped = r.placeOf(*stop)
-	}
-	return nil
-}
-
-// keyOf is what a list is sorted by, of a user.
-func keyOf(u *auth.User, sort auth.UserSort) any {
-	switch sort {
-	case auth.ByUsername:
-		return u.Username
-	case auth.ByEmail:
-		return u.Email
-	case auth.ByJoined:
-		return u.DateJoined
-	case auth.ByLastLogin:
-		return u.LastLogin
+		r.stopped = r.placeOf(listed{*stop, part.nulls})
 	}
 	return nil
 }
@@ -211,7 +204,7 @@ func (r *reading) boundary(part *stretch) (u *auth.User, err error) {
 	query := "select u.id from auth_user u where " + where + part.orderBy() + fmt.Sprintf(" limit 1 offset $%d::bigint", len(args)+1)
 	query = "select " + userColumns + " from auth_user u where u.id = (" + query + ")"
 	err = r.one(query, append(args, r.reach.walk-1), func(row pgx.Row) (err error) {
-		u, err = scanUser(row)
+		u, err = r.store.scanUser(row)
 		return err
 	})
 	if isNoRow(err) {
@@ -243,22 +236,31 @@ func (r *reading) readRange(part *stretch) error {
 	args = append(args, rangeArgs...)
 	query += condition + part.orderBy() + fmt.Sprintf(" limit $%d::bigint", len(args)+1)
 	return r.each(query, append(args, r.Limit+1-len(r.rows)), func(row pgx.Row) error {
-		u, err := scanUser(row)
+		u, err := r.store.scanUser(row)
 		if err != nil {
 			return err
 		}
-		r.rows = append(r.rows, *u)
+		r.rows = append(r.rows, listed{*u, part.nulls})
 		return nil
 	})
 }
 
-func (r *reading) placeOf(u auth.User) *auth.Place {
-	return &auth.Place{List: r.Name(), ID: strconv.FormatInt(u.ID, 10), Key: placeKey(&u, r.Sort)}
+func (r *reading) placeOf(l listed) *auth.Place {
+	p := &auth.Place{List: r.Name(), ID: strconv.FormatInt(l.user.ID, 10)}
+	if !l.null {
+		setKey(p, &l.user, r.Sort)
+	}
+	return p
 }
 
 func (r *reading) page() *auth.UserPage {
-	turned := auth.Turned[auth.User]{Rows: r.rows, Limit: r.Limit, From: r.place, Stopped: r.stopped, At: r.placeOf}
+	turned := auth.Turned[listed]{Rows: r.rows, Limit: r.Limit, From: r.place, Stopped: r.stopped, At: r.placeOf}
 	page := &auth.UserPage{Partial: r.stopped != nil, Narrowed: r.narrowed}
-	page.Users, page.Next, page.Previous = turned.Page()
+	var rows []listed
+	rows, page.Next, page.Previous = turned.Page()
+	page.Users = make([]auth.User, len(rows))
+	for i := range rows {
+		page.Users[i] = rows[i].user
+	}
 	return page
 }

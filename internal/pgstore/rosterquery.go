@@ -13,8 +13,8 @@ const algorithmOf = `case when left(password, 1) = '!' then '!' when strpos(pass
 
 // rosterFilters are the conditions of a list of users but its range, in the
 // parameters $1 to $16.
-const rosterFilters = `($1::boolean is null or u.is_active = $1) and ($2::boolean is null or u.is_staff = $2)
-	and ($3::boolean is null or u.is_superuser = $3)
+const rosterFilters = `($1::boolean is null or (u.is_active is true) = $1) and ($2::boolean is null or (u.is_staff is true) = $2)
+	and ($3::boolean is null or (u.is_superuser is true) = $3)
 	and ($4::timestamptz is null or u.date_joined >= $4) and ($5::timestamptz is null or u.date_joined < $5)
 	and ($6::timestamptz is null or u.last_login >= $6) and ($7::timestamptz is null or u.last_login < $7)
 	and (not $8::boolean or u.last_login is null)
@@ -36,9 +36,9 @@ const (
 
 // userOrder is what a list of users is sorted by, before the id.
 type userOrder struct {
-	key      string // an expression that an index is on; "" for the id alone
-	param    string // a parameter, %s, as such a key
-	nullable bool
+	key   string // an expression that an index is on; "" for the id alone
+	param string // a parameter, %s, as such a key
+	nulls string // how the index orders NULL, if not as PostgreSQL does
 }
 
 var userOrders = map[auth.UserSort]userOrder{
@@ -46,13 +46,14 @@ var userOrders = map[auth.UserSort]userOrder{
 	auth.ByUsername:  {key: `lower(u.username) collate "C"`, param: `lower(%s::text) collate "C"`},
 	auth.ByEmail:     {key: `lower(u.email) collate "C"`, param: `lower(%s::text) collate "C"`},
 	auth.ByJoined:    {key: `u.date_joined`, param: `%s::timestamptz`},
-	auth.ByLastLogin: {key: `u.last_login`, param: `%s::timestamptz`, nullable: true},
+	auth.ByLastLogin: {key: `u.last_login`, param: `%s::timestamptz`, nulls: ` nulls first`},
 }
 
 // userPlace is a row's place in the order of the list.
 type userPlace struct {
-	key any // a text or a time; nil if the order has no key, or it is NULL
-	id  int64
+	key   any  // a text or a time; nil if the order has no key, or it is NULL
+	byRow bool // the key is that of the row
+	id    int64
 }
 
 // stretch is a part of the order that is read in one go: an index range, in
@@ -78,13 +79,18 @@ func (s *stretch) where(first int) (condition string, args []any) {
 	keyed := s.order.key != "" && !s.nulls
 	key := func(arg any) string { return fmt.Sprintf(s.order.param, next(arg)) }
 	row := func(p *userPlace, op string) {
-		if keyed {
+		switch {
+		case keyed && p.byRow:
+			id := next(p.id)
+			all = append(all, fmt.Sprintf("(%[1]s, u.id) %[2]s ((select %[1]s from auth_user u where u.id = %[3]s::bigint), %[3]s::bigint)", s.order.key, op, id))
+			return
+		case keyed:
 			all = append(all, fmt.Sprintf("(%s, u.id) %s (%s, %s::bigint)", s.order.key, op, key(p.key), next(p.id)))
 			return
 		}
 		all = append(all, fmt.Sprintf("u.id %s %s::bigint", op, next(p.id)))
 	}
-	if s.order.nullable {
+	if s.order.key != "" {
 		null := " is null"
 		if !s.nulls {
 			null = " is not null"
@@ -123,30 +129,35 @@ func (s *stretch) orderBy() string {
 	if s.order.key == "" {
 		return " order by u.id" + direction
 	}
-	nulls := ""
-	if s.order.nullable {
-		nulls = edge(s.down, " nulls first", " nulls last")
+	nulls := s.order.nulls
+	if nulls != "" && !s.down {
+		nulls = " nulls last"
 	}
 	return " order by " + s.order.key + direction + nulls + ", u.id" + direction
 }
 
-// placeKey is what a list is sorted by, of a user, as a text; nil for NULL.
-func placeKey(u *auth.User, sort auth.UserSort) *string {
-	key := ""
+// setKey sets a place's key to what a list is sorted by, of a user for whom it
+// is not NULL.
+func setKey(p *auth.Place, u *auth.User, sort auth.UserSort) {
+	text, at := "", time.Time{}
 	switch sort {
+	case auth.ByID:
+		return
 	case auth.ByUsername:
-		key = u.Username
+		text = u.Username
 	case auth.ByEmail:
-		key = u.Email
+		text = u.Email
 	case auth.ByJoined:
-		key = timeKey(u.DateJoined)
+		at = u.DateJoined
 	case auth.ByLastLogin:
-		key = timeKey(u.LastLogin)
+		at = u.LastLogin
 	}
-	if sort == auth.ByID || sort == auth.ByLastLogin && u.LastLogin.IsZero() {
-		return nil
+	if sort == auth.ByJoined || sort == auth.ByLastLogin {
+		text = timeKey(at)
 	}
-	return &key
+	if p.SetKey(text); u.Unreadable != 0 { // the key may read as empty
+		p.Key, p.ByRow = nil, true
+	}
 }
 
 func timeKey(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }

@@ -15,7 +15,8 @@ var _ auth.SessionRoster = (*Store)(nil)
 
 const (
 	// $1 to $4 are the range to be read, which bounds what is passed over.
-	sessionsLive = `s.expires > $6::timestamptz and s.last_seen >= $7::timestamptz and s.created >= $8::timestamptz and ($9::text = '' or s.address = $9)`
+	// A session without a place that Go can name is left for the sweep.
+	sessionsLive = `isfinite(s.created) and isfinite(s.last_seen) and octet_length(s.id) = 32 and s.expires > $6::timestamptz and s.last_seen >= $7::timestamptz and s.created >= $8::timestamptz and ($9::text = '' or s.address = $9)`
 	sessionsOf   = ` and s.user_id = $10::bigint`
 
 	selectSessionPage = `select s.id, ` + sessionColumns + `, ` + userColumns + `
@@ -25,8 +26,8 @@ const (
 	bySeen        = ` and (s.last_seen, s.id) < ($1::timestamptz, $2::bytea) and (s.last_seen, s.id) >= ($3::timestamptz, $4::bytea) order by s.last_seen desc, s.id desc limit $5::bigint`
 	bySeenBack    = ` and (s.last_seen, s.id) > ($1::timestamptz, $2::bytea) and (s.last_seen, s.id) <= ($3::timestamptz, $4::bytea) order by s.last_seen, s.id limit $5::bigint`
 
-	selectSessionStop     = `select s.created, s.id from postern_session s where (s.created, s.id) < ($1::timestamptz, $2::bytea) order by s.created desc, s.id desc limit 1 offset $3::bigint`
-	selectSessionStopBack = `select s.created, s.id from postern_session s where (s.created, s.id) > ($1::timestamptz, $2::bytea) order by s.created, s.id limit 1 offset $3::bigint`
+	selectSessionStop     = `select s.created, s.id from postern_session s where (s.created, s.id) < ($1::timestamptz, $2::bytea) and isfinite(s.created) order by s.created desc, s.id desc limit 1 offset $3::bigint`
+	selectSessionStopBack = `select s.created, s.id from postern_session s where (s.created, s.id) > ($1::timestamptz, $2::bytea) and isfinite(s.created) order by s.created, s.id limit 1 offset $3::bigint`
 
 	selectManySessions = `select count(*) from (select 1 from postern_session limit $1::bigint) s`
 	countLiveSessions  = `select count(*) from (select 1 from postern_session where expires > $1::timestamptz limit $2::bigint) s`
@@ -84,7 +85,7 @@ func (s *Store) listSessions(ctx context.Context, l *auth.SessionList) (*auth.Se
 		if stop != nil {
 			to = *stop
 		}
-		turned.Rows, err = readSessions(t, l, from, to, back)
+		turned.Rows, err = s.readSessions(t, l, from, to, back)
 		return err
 	})
 	if err != nil {
@@ -147,7 +148,7 @@ func (s *Store) sessionStop(t *listing, l *auth.SessionList, from sessionMark, b
 	return &m, err
 }
 
-func readSessions(t *listing, l *auth.SessionList, from, to sessionMark, back bool) ([]auth.Identity, error) {
+func (s *Store) readSessions(t *listing, l *auth.SessionList, from, to sessionMark, back bool) ([]auth.Identity, error) {
 	args := []any{
 		from.at, from.id, to.at, to.id, l.Limit + 1,
 		micros(l.Now), since(l.SeenSince), since(l.StartedSince), addressText(&auth.Session{Address: l.Address}),
@@ -168,7 +169,7 @@ func readSessions(t *listing, l *auth.SessionList, from, to sessionMark, back bo
 	}
 	var identities []auth.Identity
 	err := t.each(query, args, func(row pgx.Row) error {
-		i, err := scanIdentity(row)
+		i, err := s.scanIdentity(row)
 		identities = append(identities, i)
 		return err
 	})
@@ -183,15 +184,16 @@ func since(t time.Time) time.Time {
 	return micros(t)
 }
 
-func scanIdentity(row pgx.Row) (i auth.Identity, err error) {
+func (s *Store) scanIdentity(row pgx.Row) (i auth.Identity, err error) {
 	var id []byte
 	session, user := sessionRow{Session: &i.Session}, userRow{User: &i.User}
 	if err := row.Scan(append(append([]any{&id}, session.fields()...), user.fields()...)...); err != nil {
 		return i, err
 	}
 	copy(i.Session.ID[:], id)
-	session.finish()
+	s.report(session.finish())
 	user.finish()
+	s.odd.User(&i.User)
 	return i, nil
 }
 

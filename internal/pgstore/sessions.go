@@ -20,20 +20,32 @@ const sessionColumns = `s.user_id, s.auth_hash, s.csrf_secret, s.created, s.last
 // sessionRow is a session on its way out of the database.
 type sessionRow struct {
 	*auth.Session
-	address string
+	created, lastSeen, expires storedTime
+	address                    storedText
 }
 
 func (r *sessionRow) fields() []any {
 	return []any{
-		&r.UserID, &r.AuthHash, &r.CSRFSecret, &r.Created, &r.LastSeen, &r.Expires, &r.address, &r.UserAgent,
+		&r.UserID, (*storedText)(&r.AuthHash), (*storedText)(&r.CSRFSecret), &r.created, &r.lastSeen, &r.expires, &r.address, (*storedText)(&r.UserAgent),
 	}
 }
 
-// finish is called once the fields are scanned.
-func (r *sessionRow) finish() {
-	r.Created, r.LastSeen, r.Expires = r.Created.UTC(), r.LastSeen.UTC(), r.Expires.UTC()
+// finish is called once the fields are scanned. A session whose times can't be
+// read is over.
+func (r *sessionRow) finish() *oddities {
+	var o oddities
+	r.Created, r.LastSeen, r.Expires = o.time("created", r.created), o.time("last_seen", r.lastSeen), o.time("expires", r.expires)
+	if len(o.columns) > 0 {
+		r.Expires = time.Time{}
+	}
 	// An address that can't be read is as good as an unknown one.
-	r.Address, _ = netip.ParseAddr(r.address)
+	r.Address, _ = netip.ParseAddr(string(r.address))
+	r.UserAgent = o.text("user_agent", storedText(r.UserAgent))
+	if len(o.columns) == 0 {
+		return nil
+	}
+	o.table, o.id = "postern_session", r.ID.String()[:12]
+	return &o
 }
 
 const selectIdentity = `select ` + userColumns + `, ` + sessionColumns + `
@@ -42,7 +54,7 @@ const selectIdentity = `select ` + userColumns + `, ` + sessionColumns + `
 // Identity implements auth.SessionStore.
 func (s *Store) Identity(ctx context.Context, id auth.SessionID) (*auth.Identity, error) {
 	var identity auth.Identity
-	err := s.row(ctx, selectIdentity, []any{id[:]}, identityInto(&identity, id))
+	err := s.row(ctx, selectIdentity, []any{id[:]}, s.identityInto(&identity, id))
 	if isNoRow(err) {
 		return nil, auth.ErrNoSession
 	}
@@ -53,7 +65,7 @@ func (s *Store) Identity(ctx context.Context, id auth.SessionID) (*auth.Identity
 }
 
 // identityInto scans what selectIdentity reads.
-func identityInto(identity *auth.Identity, id auth.SessionID) func(pgx.Row) error {
+func (s *Store) identityInto(identity *auth.Identity, id auth.SessionID) func(pgx.Row) error {
 	return func(row pgx.Row) error {
 		*identity = auth.Identity{Session: auth.Session{ID: id}}
 		user, session := userRow{User: &identity.User}, sessionRow{Session: &identity.Session}
@@ -61,7 +73,8 @@ func identityInto(identity *auth.Identity, id auth.SessionID) func(pgx.Row) erro
 			return err
 		}
 		user.finish()
-		session.finish()
+		s.odd.User(&identity.User)
+		s.report(session.finish())
 		return nil
 	}
 }
@@ -157,7 +170,7 @@ func (s *Store) Sessions(ctx context.Context, f auth.SessionFilter) ([]auth.Sess
 	}
 	var sessions []auth.Session
 	err := s.each(ctx, query, args, func(row pgx.Row) error {
-		session, err := scanSession(row)
+		session, err := s.scanSession(row)
 		if err != nil {
 			return err
 		}
@@ -170,7 +183,7 @@ func (s *Store) Sessions(ctx context.Context, f auth.SessionFilter) ([]auth.Sess
 	return sessions, nil
 }
 
-func scanSession(row pgx.Row) (auth.Session, error) {
+func (s *Store) scanSession(row pgx.Row) (auth.Session, error) {
 	var (
 		session auth.Session
 		id      []byte
@@ -180,7 +193,7 @@ func scanSession(row pgx.Row) (auth.Session, error) {
 		return auth.Session{}, err
 	}
 	copy(session.ID[:], id)
-	r.finish()
+	s.report(r.finish())
 	return session, nil
 }
 

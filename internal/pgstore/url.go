@@ -46,6 +46,7 @@ func parseURL(raw string, maxConns int) (*pgxpool.Config, error) {
 	config.MaxConnLifetime, config.MaxConnLifetimeJitter = 30*time.Minute, 5*time.Minute
 	config.MaxConnIdleTime, config.HealthCheckPeriod = 5*time.Minute, 15*time.Second
 	harden(config.ConnConfig, url.Pooled)
+	config.AfterConnect = prepareConn
 	return config, nil
 }
 
@@ -57,6 +58,9 @@ func harden(c *pgx.ConnConfig, pooled bool) {
 	if c.ValidateConnect == nil { // target_session_attrs
 		c.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
 	}
+	// Texts are UTF-8 here, whatever the encoding of the database. Poolers keep
+	// this parameter apart for each client.
+	c.RuntimeParams["client_encoding"] = "UTF8"
 	if c.RuntimeParams["application_name"] == "" {
 		c.RuntimeParams["application_name"] = "postern"
 	}

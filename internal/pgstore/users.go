@@ -20,30 +20,44 @@ const userColumns = `u.id, u.username, u.email, u.first_name, u.last_name, u.pas
 // userRow is a user on its way out of the database.
 type userRow struct {
 	*auth.User
-	lastLogin *time.Time
+	lastLogin, dateJoined storedTime
 }
 
 func (r *userRow) fields() []any {
 	return []any{
-		&r.ID, &r.Username, &r.Email, &r.FirstName, &r.LastName, &r.Password,
-		&r.IsActive, &r.IsStaff, &r.IsSuperuser, &r.lastLogin, &r.DateJoined,
+		&r.ID, (*storedText)(&r.Username), (*storedText)(&r.Email), (*storedText)(&r.FirstName), (*storedText)(&r.LastName), (*storedText)(&r.Password),
+		(*storedFlag)(&r.IsActive), (*storedFlag)(&r.IsStaff), (*storedFlag)(&r.IsSuperuser), &r.lastLogin, &r.dateJoined,
 	}
 }
 
 // finish is called once the fields are scanned.
 func (r *userRow) finish() {
-	r.DateJoined = r.DateJoined.UTC()
-	if r.lastLogin != nil {
-		r.LastLogin = r.lastLogin.UTC()
+	r.DateJoined, r.LastLogin = r.dateJoined.Time, r.lastLogin.Time
+	bad := func(column auth.Columns, is bool) {
+		if is {
+			r.Unreadable |= column
+		}
+	}
+	bad(auth.ColumnDateJoined, r.dateJoined.unreadable)
+	bad(auth.ColumnLastLogin, r.lastLogin.unreadable)
+	columns := [...]auth.Columns{auth.ColumnUsername, auth.ColumnEmail, auth.ColumnFirstName, auth.ColumnLastName, auth.ColumnPassword}
+	for i, text := range [...]*string{&r.Username, &r.Email, &r.FirstName, &r.LastName, &r.Password} {
+		var ok bool
+		*text, ok = shown(*text)
+		bad(columns[i], !ok)
+	}
+	if r.Unreadable&auth.ColumnPassword != 0 {
+		r.Password = ""
 	}
 }
 
-func scanUser(row pgx.Row) (*auth.User, error) {
+func (s *Store) scanUser(row pgx.Row) (*auth.User, error) {
 	r := userRow{User: new(auth.User)}
 	if err := row.Scan(r.fields()...); err != nil {
 		return nil, err
 	}
 	r.finish()
+	s.odd.User(r.User)
 	return r.User, nil
 }
 
@@ -67,10 +81,10 @@ func (s *Store) UserByID(ctx context.Context, id int64) (*auth.User, error) {
 
 func (s *Store) user(ctx context.Context, query string, key any) (u *auth.User, err error) {
 	err = s.row(ctx, query, []any{key}, func(row pgx.Row) (err error) {
-		u, err = scanUser(row)
+		u, err = s.scanUser(row)
 		return err
 	})
-	if isNoRow(err) {
+	if isNoRow(err) || code(err) == codeUnstorable { // no row has what the database can't store
 		return nil, auth.ErrNoUser
 	}
 	if err != nil {
@@ -222,10 +236,10 @@ func (t *tx) deleteUser(id int64) error {
 const (
 	usersMatching = ` from auth_user u
 	where ($2::text = '' or u.username ilike $2::text escape '\' or u.email ilike $2::text escape '\')
-	and (u.is_active or not $3::boolean) and (not u.is_active or not $4::boolean)
+	and (u.is_active or not $3::boolean) and (u.is_active is not true or not $4::boolean)
 	and (u.is_superuser and u.is_active or not $5::boolean)`
 	selectUsers       = `select ` + userColumns + usersMatching + ` and u.id > $1::bigint order by u.id limit $6::bigint`
-	selectNewestUsers = `select ` + userColumns + usersMatching + ` and u.id < $1::bigint order by u.id desc limit $6::bigint`
+	selectNewestUsers = `select ` + userColumns + usersMatching + ` and u.id <= $1::bigint order by u.id desc limit $6::bigint`
 )
 
 const defaultLimit = 100
@@ -239,16 +253,18 @@ func (s *Store) Users(ctx context.Context, f auth.UserFilter) ([]auth.User, erro
 	query, after := selectUsers, f.AfterID
 	if f.Newest {
 		query = selectNewestUsers
-		if after == 0 {
+		if after--; f.AfterID == 0 {
 			after = math.MaxInt64
 		}
+	} else if after == 0 {
+		after = math.MinInt64 // ids may be negative
 	}
 	onlyActive := f.Active != nil && *f.Active
 	onlyInactive := f.Active != nil && !*f.Active
 	args := []any{after, pattern, onlyActive, onlyInactive, f.Superior, limited(f.Limit)}
 	var users []auth.User
 	err := s.each(ctx, query, args, func(row pgx.Row) error {
-		u, err := scanUser(row)
+		u, err := s.scanUser(row)
 		if err != nil {
 			return err
 		}
