@@ -1,4 +1,5 @@
-// Package argon2 is Argon2i and Argon2id, version 1.3 (RFC 9106), for a server
+// Package argon2 is Argon2d, Argon2i and Argon2id, version 1.3 (RFC 9106) and the
+// earlier 1.0, for a server
 // that hashes under load. It differs from golang.org/x/crypto/argon2, whose
 // results its tests hold it to, in three ways: all lanes are filled on the
 // calling goroutine, so that the thread's priority counts for all of the
@@ -18,12 +19,17 @@ type Variety uint32
 
 // The varieties, with their numbers in RFC 9106.
 const (
+	Argon2d  Variety = 0
 	Argon2i  Variety = 1
 	Argon2id Variety = 2
 )
 
-// Version is 1.3.
-const Version = 0x13
+// The versions of the algorithm. Version, 1.3, is that of new hashes; in
+// Version10 a later pass overwrites a block instead of mixing into it.
+const (
+	Version   = 0x13
+	Version10 = 0x10
+)
 
 // Cost says how much work a hash is.
 type Cost struct {
@@ -44,7 +50,13 @@ type block [blockWords]uint64
 // Key derives length bytes, at least 4, from a password and a salt. The cost
 // and the length are the caller's to bound; zero values count as the least.
 func Key(v Variety, password, salt []byte, c Cost, length int) []byte {
+	return KeyOf(Version, v, password, salt, c, length)
+}
+
+// KeyOf is Key for one of the versions.
+func KeyOf(version uint32, v Variety, password, salt []byte, c Cost, length int) []byte {
 	f := newFilling(v, c)
+	f.version = version
 	f.begin(password, salt, length)
 	for f.pass = 0; f.pass < f.Time; f.pass++ {
 		for f.slice = 0; f.slice < syncPoints; f.slice++ {
@@ -62,6 +74,7 @@ func Key(v Variety, password, salt []byte, c Cost, length int) []byte {
 type filling struct {
 	Cost
 	variety     Variety
+	version     uint32
 	piece       *piece
 	memory      []block
 	laneLength  uint32 // blocks of a lane
@@ -82,7 +95,7 @@ func newFilling(v Variety, c Cost) *filling {
 // begin makes the first two blocks of each lane out of H0 (RFC 9106, 3.2).
 func (f *filling) begin(password, salt []byte, length int) {
 	h, _ := blake2b.New512(nil) // fails only for a key that is too long
-	writeNumbers(h, f.Threads, uint32(length), f.Memory, f.Time, Version, uint32(f.variety))
+	writeNumbers(h, f.Threads, uint32(length), f.Memory, f.Time, f.version, uint32(f.variety))
 	for _, part := range [][]byte{password, salt, nil, nil} { // no secret, no associated data
 		writeNumbers(h, uint32(len(part)))
 		h.Write(part)
@@ -125,7 +138,7 @@ func (b *block) read(bytes *[blockSize]byte) {
 
 // segment fills the part of a lane that belongs to the present slice.
 func (f *filling) segment(lane uint32) {
-	addresses := addresses{independent: f.variety == Argon2i || f.pass == 0 && f.slice < syncPoints/2}
+	addresses := addresses{independent: f.variety == Argon2i || f.variety == Argon2id && f.pass == 0 && f.slice < syncPoints/2}
 	if addresses.independent {
 		addresses.input = block{
 			uint64(f.pass), uint64(lane), uint64(f.slice), uint64(len(f.memory)), uint64(f.Time), uint64(f.variety),
@@ -147,7 +160,7 @@ func (f *filling) segment(lane uint32) {
 		if addresses.independent {
 			random = addresses.at(i)
 		}
-		mix(&f.memory[start+at], previous, &f.memory[f.reference(random, lane, i)], f.pass > 0)
+		mix(&f.memory[start+at], previous, &f.memory[f.reference(random, lane, i)], f.pass > 0 && f.version != Version10)
 	}
 }
 

@@ -33,43 +33,54 @@ func (c Argon2Cost) validate() error {
 const (
 	argon2id = "argon2id"
 	argon2i  = "argon2i"
+	argon2d  = "argon2d"
 	// argon2TagLength is that of Django's hasher, in bytes.
 	argon2TagLength = 16
 	// Least and most of what is accepted in a stored hash, in bytes. The least
 	// are those of the reference implementation, behind Django's hasher.
-	argon2MinTag, argon2MaxTag = 4, 64
+	argon2MinTag, argon2MaxTag = 4, 256
 	argon2MinSalt              = 8
 )
 
 // argon2Base64 is the encoding of the PHC string format.
 var argon2Base64 = base64.RawStdEncoding.Strict()
 
-// argon2Recipe is Django's Argon2PasswordHasher. Version 19 only.
+// argon2Recipe is Django's Argon2PasswordHasher.
 type argon2Recipe struct {
-	variety string
-	cost    Argon2Cost
-	tag     int
+	variety   string
+	version10 bool // made by the version 1.0 of the algorithm, "v=16"
+	cost      Argon2Cost
+	tag       int
+}
+
+var argon2Varieties = map[string]argon2.Variety{argon2id: argon2.Argon2id, argon2i: argon2.Argon2i, argon2d: argon2.Argon2d}
+
+func (r argon2Recipe) version() uint32 {
+	if r.version10 {
+		return argon2.Version10
+	}
+	return argon2.Version
 }
 
 func (r argon2Recipe) algorithm() string { return Argon2 }
 
 func (r argon2Recipe) describe() string {
-	return fmt.Sprintf("%s m=%d t=%d p=%d", r.variety, r.cost.MemoryKiB, r.cost.Time, r.cost.Parallelism)
+	version := ""
+	if r.version10 {
+		version = " v=16"
+	}
+	return fmt.Sprintf("%s%s m=%d t=%d p=%d", r.variety, version, r.cost.MemoryKiB, r.cost.Time, r.cost.Parallelism)
 }
 
 func (r argon2Recipe) newSalt(random io.Reader) ([]byte, error) { return textSalt(random) }
 
 func (r argon2Recipe) derive(password string, salt []byte) ([]byte, error) {
-	variety := argon2.Argon2id
-	if r.variety == argon2i {
-		variety = argon2.Argon2i
-	}
 	cost := argon2.Cost{Time: uint32(r.cost.Time), Memory: uint32(r.cost.MemoryKiB), Threads: uint32(r.cost.Parallelism)}
-	return argon2.Key(variety, []byte(password), salt, cost, r.tag), nil
+	return argon2.KeyOf(r.version(), argon2Varieties[r.variety], []byte(password), salt, cost, r.tag), nil
 }
 
 func (r argon2Recipe) encode(salt, sum []byte) string {
-	return fmt.Sprintf("%s$%s$v=%d$m=%d,t=%d,p=%d$%s$%s", Argon2, r.variety, argon2.Version,
+	return fmt.Sprintf("%s$%s$v=%d$m=%d,t=%d,p=%d$%s$%s", Argon2, r.variety, r.version(),
 		r.cost.MemoryKiB, r.cost.Time, r.cost.Parallelism,
 		argon2Base64.EncodeToString(salt), argon2Base64.EncodeToString(sum))
 }
@@ -80,16 +91,26 @@ func (r argon2Recipe) weaker(than recipe) bool {
 	other, same := than.(argon2Recipe)
 	return same && (r.cost.MemoryKiB < other.cost.MemoryKiB ||
 		r.cost.MemoryKiB*r.cost.Time < other.cost.MemoryKiB*other.cost.Time ||
-		r.variety != other.variety && r.variety == argon2i ||
+		r.variety != other.variety && r.variety != argon2id ||
+		r.version10 && !other.version10 ||
 		r.tag < other.tag)
 }
 
 func (r argon2Recipe) work() int { return r.cost.MemoryKiB * r.cost.Time }
 
-// parseArgon2 reads "argon2id$v=19$m=19456,t=2,p=1$salt$tag".
+// parseArgon2 reads "argon2id$v=19$m=19456,t=2,p=1$salt$tag". Without "v=" it is
+// version 1.0, which had no such part. The reference implementation reads the
+// numbers strictly, and neither of the optional parts keyid and data.
 func parseArgon2(rest string) (record, bool) {
+	if strings.Count(rest, "$") == 3 {
+		variety, parameters, _ := strings.Cut(rest, "$")
+		rest = variety + "$v=16$" + parameters
+	}
 	parts, ok := fields(rest, 5)
-	if !ok || parts[0] != argon2id && parts[0] != argon2i || parts[1] != "v=19" {
+	if !ok || parts[1] != "v=19" && parts[1] != "v=16" {
+		return record{}, false
+	}
+	if _, known := argon2Varieties[parts[0]]; !known {
 		return record{}, false
 	}
 	cost, ok := parseArgon2Cost(parts[2])
@@ -102,7 +123,7 @@ func parseArgon2(rest string) (record, bool) {
 		return record{}, false
 	}
 	return record{
-		recipe:    argon2Recipe{variety: parts[0], cost: cost, tag: len(tag)},
+		recipe:    argon2Recipe{variety: parts[0], version10: parts[1] == "v=16", cost: cost, tag: len(tag)},
 		salt:      salt,
 		sum:       tag,
 		shortSalt: len(salt) < saltLength,
