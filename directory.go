@@ -94,6 +94,9 @@ type User struct {
 	IsSuperuser bool
 	LastLogin   time.Time // zero: never
 	DateJoined  time.Time
+	// Unreadable names the columns of the row whose values can't be read. Such
+	// a user can't log in: see [Directory.RepairUser].
+	Unreadable []string
 	// PasswordHasher describes how the password is hashed, such as
 	// "argon2id m=19456 t=2 p=1"; never the hash.
 	PasswordHasher string
@@ -212,6 +215,45 @@ func (d *Directory) User(ctx context.Context, name string) (*User, error) {
 	return publicUser(u), nil
 }
 
+// UserByID returns the user with that id; ErrNoUser if there is none.
+func (d *Directory) UserByID(ctx context.Context, id int64) (*User, error) {
+	u, err := d.realm.UserByID(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return publicUser(u), nil
+}
+
+// ErrNeedsUsername says that a username is unreadable, so that a repair must be
+// given one.
+var ErrNeedsUsername = auth.ErrNeedsUsername
+
+// Repair is what to put in the place of unreadable values. Those that it does
+// not name become empty: a password unusable, the last login never.
+type Repair struct {
+	Username   string    // needed if it is unreadable, and not looked at otherwise
+	Email      string    // "" for none
+	DateJoined time.Time // zero: now
+}
+
+// RepairUser replaces the unreadable values of the user with that id, and no
+// others, and returns the names of their columns. It returns
+// *InvalidFieldError, ErrNoUser, ErrNeedsUsername, ErrUsernameTaken or
+// ErrUnavailable.
+func (d *Directory) RepairUser(ctx context.Context, id int64, r Repair) ([]string, error) {
+	if r.Username != "" {
+		if err := ValidateUsername(r.Username); err != nil {
+			return nil, err
+		}
+	}
+	if err := ValidateEmail(r.Email); err != nil {
+		return nil, err
+	}
+	r.Username, r.Email = auth.NormalizeUsername(r.Username), drf.NormalizeEmail(r.Email)
+	columns, err := d.realm.RepairUser(d.acting(ctx), id, auth.Repair(r))
+	return columns.Names(), err
+}
+
 // Users lists the users that q selects.
 func (d *Directory) Users(ctx context.Context, q UserQuery) ([]User, error) {
 	found, err := d.realm.Users(ctx, auth.UserFilter{Search: q.Search, Active: q.Active, AfterID: q.AfterID, Limit: q.Limit})
@@ -243,6 +285,16 @@ func (d *Directory) SetPassword(ctx context.Context, name, plain string) error {
 // returns ErrNoUser, ErrLastSuperuser, ErrUnavailable or *SessionsRemainError.
 func (d *Directory) SetActive(ctx context.Context, name string, active bool) error {
 	return d.realm.SetActive(d.acting(ctx), name, active)
+}
+
+// SetActiveByID is SetActive for the user with that id.
+func (d *Directory) SetActiveByID(ctx context.Context, id int64, active bool) error {
+	return d.realm.SetActiveByID(d.acting(ctx), id, active)
+}
+
+// DeleteUserByID is DeleteUser for the user with that id.
+func (d *Directory) DeleteUserByID(ctx context.Context, id int64) error {
+	return d.realm.DeleteUserByID(d.acting(ctx), id)
 }
 
 // DeleteUser removes a user and its sessions. It returns ErrNoUser,
@@ -330,7 +382,7 @@ func publicUser(u *auth.User) *User {
 	return &User{
 		ID: u.ID, Username: u.Username, Email: u.Email, FirstName: u.FirstName, LastName: u.LastName,
 		IsActive: u.IsActive, IsStaff: u.IsStaff, IsSuperuser: u.IsSuperuser,
-		LastLogin: u.LastLogin, DateJoined: u.DateJoined,
+		LastLogin: u.LastLogin, DateJoined: u.DateJoined, Unreadable: u.Unreadable.Names(),
 		PasswordHasher: password.Describe(u.Password),
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -25,13 +26,14 @@ type userJSON struct {
 	LastLogin      *time.Time `json:"last_login"`
 	DateJoined     *time.Time `json:"date_joined"`
 	PasswordHasher string     `json:"password_hasher"`
+	Unreadable     []string   `json:"unreadable,omitempty"`
 }
 
 func userForPrograms(u *postern.User) userJSON {
 	return userJSON{
 		ID: u.ID, Username: u.Username, Email: u.Email, FirstName: u.FirstName, LastName: u.LastName,
 		IsActive: u.IsActive, IsStaff: u.IsStaff, IsSuperuser: u.IsSuperuser,
-		LastLogin: orNull(u.LastLogin), DateJoined: orNull(u.DateJoined), PasswordHasher: u.PasswordHasher,
+		LastLogin: orNull(u.LastLogin), DateJoined: orNull(u.DateJoined), PasswordHasher: u.PasswordHasher, Unreadable: u.Unreadable,
 	}
 }
 
@@ -46,7 +48,7 @@ func (p *program) usersCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "users",
 		GroupID: groupAdmin,
-		Short:   "List users, show one, let one in, shut one out, delete one",
+		Short:   "List users, show one, let one in, shut one out, delete or repair one",
 		Args:    subcommand,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -57,7 +59,7 @@ func (p *program) usersCommand() *cobra.Command {
 		c.listCommand(), c.showCommand(),
 		c.activeCommand("activate", "Let a user in", true),
 		c.activeCommand("deactivate", "Shut a user out and end its sessions", false),
-		c.deleteCommand(),
+		c.deleteCommand(), c.repairCommand(),
 	)
 	return cmd
 }
@@ -121,20 +123,19 @@ func (c *usersCommands) list(ctx context.Context, d *postern.Directory, q poster
 }
 
 func (c *usersCommands) showCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "show NAME [flags]",
-		Short: "Show a user",
-		Args:  cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.bound.administer(cmd.Context(), func(d *postern.Directory, _ *resolved) error {
-				u, err := d.User(cmd.Context(), args[0])
-				if err != nil {
-					return about(args[0], err)
-				}
-				return c.show(u)
-			})
-		},
+	var who userArgument
+	cmd := &cobra.Command{Use: "show NAME [flags]", Short: "Show a user"}
+	who.of(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return c.bound.administer(cmd.Context(), func(d *postern.Directory, _ *resolved) error {
+			u, err := who.find(cmd.Context(), d, args)
+			if err != nil {
+				return err
+			}
+			return c.show(u)
+		})
 	}
+	return cmd
 }
 
 func (c *usersCommands) show(u *postern.User) error {
@@ -142,63 +143,67 @@ func (c *usersCommands) show(u *postern.User) error {
 		return printJSON(c.stdout, userForPrograms(u))
 	}
 	now := time.Now()
-	return columns(c.stdout,
-		[]string{"id", strconv.FormatInt(u.ID, 10)},
-		[]string{"username", u.Username},
-		[]string{"email", u.Email},
-		[]string{"first name", u.FirstName},
-		[]string{"last name", u.LastName},
-		[]string{"active", yesNo(u.IsActive)},
-		[]string{"staff", yesNo(u.IsStaff)},
-		[]string{"superuser", yesNo(u.IsSuperuser)},
-		[]string{"last login", moment(u.LastLogin, now)},
-		[]string{"joined", moment(u.DateJoined, now)},
-		[]string{"password", u.PasswordHasher},
-	)
+	rows := [][]string{
+		{"id", strconv.FormatInt(u.ID, 10)},
+		{"username", u.Username},
+		{"email", u.Email},
+		{"first name", u.FirstName},
+		{"last name", u.LastName},
+		{"active", yesNo(u.IsActive)},
+		{"staff", yesNo(u.IsStaff)},
+		{"superuser", yesNo(u.IsSuperuser)},
+		{"last login", moment(u.LastLogin, now)},
+		{"joined", moment(u.DateJoined, now)},
+		{"password", u.PasswordHasher},
+	}
+	if u.Unreadable != nil {
+		rows = append(rows, []string{"unreadable", strings.Join(u.Unreadable, ", ") + fmt.Sprintf(" (cannot log in; fix: postern users repair --id %d)", u.ID)})
+	}
+	return columns(c.stdout, rows...)
 }
 
 func (c *usersCommands) activeCommand(verb, short string, active bool) *cobra.Command {
-	return &cobra.Command{
-		Use:   verb + " NAME [flags]",
-		Short: short,
-		Args:  cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			name := args[0]
-			return c.bound.administer(cmd.Context(), func(d *postern.Directory, _ *resolved) error {
-				if err := d.SetActive(cmd.Context(), name, active); err != nil {
-					return about(name, err)
-				}
-				return c.report(c.asJSON, map[string]any{"username": name, "is_active": active},
-					fmt.Sprintf("User '%s' %sd.", printable(name), verb))
-			})
-		},
+	var who userArgument
+	cmd := &cobra.Command{Use: verb + " NAME [flags]", Short: short}
+	who.of(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return c.bound.administer(cmd.Context(), func(d *postern.Directory, _ *resolved) error {
+			u, err := who.find(cmd.Context(), d, args)
+			if err != nil {
+				return err
+			}
+			if err := d.SetActiveByID(cmd.Context(), u.ID, active); err != nil {
+				return about(u.Username, err)
+			}
+			return c.report(c.asJSON, map[string]any{"username": u.Username, "is_active": active},
+				fmt.Sprintf("User '%s' %sd.", printable(u.Username), verb))
+		})
 	}
+	return cmd
 }
 
 func (c *usersCommands) deleteCommand() *cobra.Command {
 	var yes bool
-	cmd := &cobra.Command{
-		Use:   "delete NAME [flags]",
-		Short: "Delete a user and its sessions",
-		Args:  cobra.ExactArgs(1),
-	}
+	var who userArgument
+	cmd := &cobra.Command{Use: "delete NAME [flags]", Short: "Delete a user and its sessions"}
+	who.of(cmd)
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if !yes && !c.interactive() {
 			return &usageError{"there is no terminal to ask at; give --yes"}
 		}
 		return c.bound.administer(cmd.Context(), func(d *postern.Directory, _ *resolved) error {
-			return c.delete(cmd.Context(), d, args[0], yes)
+			u, err := who.find(cmd.Context(), d, args)
+			if err != nil {
+				return err
+			}
+			return c.delete(cmd.Context(), d, u, yes)
 		})
 	}
 	return cmd
 }
 
-func (c *usersCommands) delete(ctx context.Context, d *postern.Directory, name string, yes bool) error {
-	u, err := d.User(ctx, name)
-	if err != nil {
-		return about(name, err)
-	}
+func (c *usersCommands) delete(ctx context.Context, d *postern.Directory, u *postern.User, yes bool) (err error) {
 	if !yes {
 		yes, err = c.terminal().confirm(ctx, fmt.Sprintf("Delete user '%s' (id %d, e-mail %s) for good?", printable(u.Username), u.ID, printable(u.Email)))
 		if err != nil {
@@ -208,8 +213,8 @@ func (c *usersCommands) delete(ctx context.Context, d *postern.Directory, name s
 			return errCancelled
 		}
 	}
-	if err := d.DeleteUser(ctx, name); err != nil {
-		return about(name, err)
+	if err := d.DeleteUserByID(ctx, u.ID); err != nil {
+		return about(u.Username, err)
 	}
 	return c.report(c.asJSON, map[string]any{"username": u.Username, "deleted": true},
 		fmt.Sprintf("User '%s' deleted.", printable(u.Username)))

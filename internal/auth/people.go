@@ -96,6 +96,15 @@ func (r *Realm) SetActive(ctx context.Context, name string, active bool) error {
 	return r.change(ctx, user, UserChange{IsActive: &active})
 }
 
+// SetActiveByID is SetActive for the user with that id.
+func (r *Realm) SetActiveByID(ctx context.Context, id int64, active bool) error {
+	user, err := r.users.UserByID(ctx, id)
+	if err != nil {
+		return fmt.Errorf("set active: %w", err)
+	}
+	return r.change(ctx, user, UserChange{IsActive: &active})
+}
+
 // change writes to the user and ends its sessions, unless the change only
 // lets it in. The first commit already makes the sessions worthless (Check
 // compares password and state), the second removes them.
@@ -130,11 +139,24 @@ func (r *Realm) DeleteUser(ctx context.Context, name string) error {
 	if err != nil {
 		return fmt.Errorf("delete a user: %w", err)
 	}
+	return r.delete(ctx, user)
+}
+
+// DeleteUserByID is DeleteUser for the user with that id.
+func (r *Realm) DeleteUserByID(ctx context.Context, id int64) error {
+	user, err := r.users.UserByID(ctx, id)
+	if err != nil {
+		return fmt.Errorf("delete a user: %w", err)
+	}
+	return r.delete(ctx, user)
+}
+
+func (r *Realm) delete(ctx context.Context, user *User) error {
 	if err := r.users.DeleteUser(ctx, user.ID); err != nil {
 		return fmt.Errorf("delete a user: %w", err)
 	}
 	r.record(ctx, r.on(ctx, ActUserDeleted, user, nil))
-	if _, err = r.sessions.EndAll(ctx, user.ID); err != nil {
+	if _, err := r.sessions.EndAll(ctx, user.ID); err != nil {
 		return &SessionsRemain{Err: err, Deleted: true}
 	}
 	return nil

@@ -129,6 +129,9 @@ type UserEdit struct {
 	IsActive, IsStaff, IsSuperuser                 *bool
 	// Groups and Permissions are the ids of all that the user has afterwards.
 	Groups, Permissions *[]int64
+	// DateJoined and ForgetLastLogin repair values that can't be read.
+	DateJoined      *time.Time
+	ForgetLastLogin bool
 	// SpareSuperuser refuses the edit of a superuser with ErrSuperuser.
 	SpareSuperuser bool
 }

@@ -15,7 +15,8 @@ import (
 const (
 	editUser = `update auth_user set username = coalesce($1::text, username), email = coalesce($2::text, email),
 		first_name = coalesce($3::text, first_name), last_name = coalesce($4::text, last_name), password = coalesce($5::text, password),
-		is_active = coalesce($6::boolean, is_active), is_staff = coalesce($7::boolean, is_staff), is_superuser = coalesce($8::boolean, is_superuser)
+		is_active = coalesce($6::boolean, is_active), is_staff = coalesce($7::boolean, is_staff), is_superuser = coalesce($8::boolean, is_superuser),
+		date_joined = coalesce($11::timestamptz, date_joined), last_login = case when $12::boolean then null else last_login end
 		where id = $9::bigint and not (is_superuser and $10::boolean)`
 
 	insertUserGroups = `insert into auth_user_groups (user_id, group_id)
@@ -72,7 +73,7 @@ func (t *tx) editUser(id int64, e *auth.UserEdit) error {
 			return err
 		}
 	}
-	n, err := t.exec(editUser, e.Username, e.Email, e.FirstName, e.LastName, e.Password, e.IsActive, e.IsStaff, e.IsSuperuser, id, e.SpareSuperuser)
+	n, err := t.exec(editUser, e.Username, e.Email, e.FirstName, e.LastName, e.Password, e.IsActive, e.IsStaff, e.IsSuperuser, id, e.SpareSuperuser, e.DateJoined, e.ForgetLastLogin)
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,8 @@ import (
 const (
 	editUser = `update auth_user set username = coalesce($1, username), email = coalesce($2, email),
 		first_name = coalesce($3, first_name), last_name = coalesce($4, last_name), password = coalesce($5, password),
-		is_active = coalesce($6, is_active), is_staff = coalesce($7, is_staff), is_superuser = coalesce($8, is_superuser)
+		is_active = coalesce($6, is_active), is_staff = coalesce($7, is_staff), is_superuser = coalesce($8, is_superuser),
+		date_joined = coalesce($10, date_joined), last_login = case when $11 then null else last_login end
 		where id = $9`
 	selectIsSuperuser = `select is_superuser is 1 from auth_user where id = $1`
 	insertUserGroups  = `insert into auth_user_groups (user_id, group_id)
@@ -54,7 +55,12 @@ func (t *tx) editUser(id int64, e *auth.UserEdit) error {
 			return err
 		}
 	}
-	if _, err := t.exec(editUser, e.Username, e.Email, e.FirstName, e.LastName, e.Password, e.IsActive, e.IsStaff, e.IsSuperuser, id); err != nil {
+	var joined sql.NullString
+	if e.DateJoined != nil {
+		joined = nullTime(*e.DateJoined)
+	}
+	_, err := t.exec(editUser, e.Username, e.Email, e.FirstName, e.LastName, e.Password, e.IsActive, e.IsStaff, e.IsSuperuser, id, joined, e.ForgetLastLogin)
+	if err != nil {
 		return err
 	}
 	if e.Groups != nil {
