@@ -193,9 +193,17 @@ func (d *Directory) CreateUser(ctx context.Context, n NewUser) (*User, error) {
 		return nil, &InvalidFieldError{Field: refused.Field, Problem: refused.Problem}
 	}
 	if err != nil {
-		return nil, invalidPassword(err)
+		return nil, unstorable(invalidPassword(err))
 	}
 	return publicUser(u), nil
+}
+
+// unstorable is err in the words of this package.
+func unstorable(err error) error {
+	if bad, ok := errors.AsType[*auth.UnstorableError](err); ok {
+		return &InvalidFieldError{Field: bad.Field, Problem: auth.UnstorableMessage}
+	}
+	return err
 }
 
 // invalidPassword is err in the words of this package.
@@ -251,7 +259,7 @@ func (d *Directory) RepairUser(ctx context.Context, id int64, r Repair) ([]strin
 	}
 	r.Username, r.Email = auth.NormalizeUsername(r.Username), drf.NormalizeEmail(r.Email)
 	columns, err := d.realm.RepairUser(d.acting(ctx), id, auth.Repair(r))
-	return columns.Names(), err
+	return columns.Names(), unstorable(err)
 }
 
 // Users lists the users that q selects.

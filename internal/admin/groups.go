@@ -126,7 +126,9 @@ func (a *Admin) saveGroup(v *visit) error {
 		return a.show(v, v.refusedStatus(), "group", title, f)
 	}
 	id, err := v.steward.SaveGroup(a.actor(v), v.id, f.Fields.value("name"), permissions)
-	if errors.Is(err, auth.ErrGroupNameTaken) {
+	if f.Fields.blameUnstorable(err) {
+		return a.show(v, http.StatusUnprocessableEntity, "group", title, f)
+	} else if errors.Is(err, auth.ErrGroupNameTaken) {
 		f.Fields.blame("name", "A group with that name already exists.")
 	} else if errors.Is(err, auth.ErrNoPermission) {
 		f.NotOffered = true // it was deleted since the form was read

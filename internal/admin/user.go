@@ -270,7 +270,9 @@ func (a *Admin) changeUser(v *visit) error {
 		return a.show(v, v.refusedStatus(), "user", f.Card.Username, f)
 	}
 	err = v.steward.EditUser(a.actor(v), v.id, edit.UserEdit)
-	if errors.Is(err, auth.ErrUsernameTaken) {
+	if f.Fields.blameUnstorable(err) {
+		return a.show(v, http.StatusUnprocessableEntity, "user", f.Card.Username, f)
+	} else if errors.Is(err, auth.ErrUsernameTaken) {
 		f.Fields.blame("username", "A user with that username already exists.")
 	} else if errors.Is(err, auth.ErrNoGroup) || errors.Is(err, auth.ErrNoPermission) {
 		// It was deleted since the form was read.
@@ -410,6 +412,7 @@ func (a *Admin) addUser(v *visit) error {
 		if problem := f.refuse(refused); problem != "" {
 			f.blame("username", problem)
 		}
+	case f.blameUnstorable(err):
 	case errors.Is(err, auth.ErrUsernameTaken):
 		f.blame("username", "A user with that username already exists.")
 	case err != nil:

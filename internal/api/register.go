@@ -56,6 +56,7 @@ func (a *API) serveRegister(e *exchange) error {
 	}, e.visit())
 	var weak *password.Weak
 	var refused *auth.RefusedError
+	var unstorable *auth.UnstorableError
 	switch {
 	case errors.As(err, &weak):
 		return fieldError("password", weak.Messages...)
@@ -63,6 +64,8 @@ func (a *API) serveRegister(e *exchange) error {
 		return fieldError("username", usernameTaken)
 	case errors.As(err, &refused):
 		return fieldError(refusedField(refused), refused.Problem)
+	case errors.As(err, &unstorable):
+		return fieldError(unstorable.Field, auth.UnstorableMessage)
 	case err != nil:
 		return err
 	}

@@ -31,9 +31,13 @@ func (s *Store) WriteAudit(ctx context.Context, entries []auth.AuditEntry) error
 	if len(entries) == 0 {
 		return nil
 	}
+	all := make([]*auth.AuditEntry, len(entries))
+	for i := range entries {
+		all[i] = s.storableEntry(ctx, &entries[i])
+	}
 	err := s.do(ctx, func(t *tx) error {
-		for i := range entries {
-			if err := t.insertAudit(&entries[i]); err != nil {
+		for _, entry := range all {
+			if err := t.insertAudit(entry); err != nil {
 				return err
 			}
 		}
@@ -134,6 +138,9 @@ func (s *Store) selectAudit(ctx context.Context, f *auth.AuditFilter, userColumn
 		s.report(&o)
 		return e, err
 	})
+	if code(err) == codeUnstorable { // no entry has what the database can't store
+		return nil, nil
+	}
 	return entries, classify(err)
 }
 

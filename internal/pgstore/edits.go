@@ -40,6 +40,8 @@ func (s *Store) EditUser(ctx context.Context, id int64, e auth.UserEdit) error {
 		}
 	}
 	err := s.do(ctx, func(t *tx) error { return t.editUser(id, &e) })
+	fields := []field{{"username", e.Username}, {"email", e.Email}, {"first_name", e.FirstName}, {"last_name", e.LastName}}
+	err = s.explainUnstorable(ctx, err, fields...)
 	if err := explainViolation(s.refused(ctx, err, e.Lengths())); err != nil {
 		return fmt.Errorf("edit user: %w", err)
 	}

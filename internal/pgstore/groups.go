@@ -213,7 +213,7 @@ func (s *Store) CreateGroup(ctx context.Context, name string, permissions []int6
 		}
 		return t.setGroupPermissions(id, permissions)
 	}))
-	if err != nil {
+	if err = s.explainUnstorable(ctx, err, field{"name", &name}); err != nil {
 		return 0, fmt.Errorf("create group: %w", err)
 	}
 	return id, nil
@@ -241,7 +241,7 @@ func (s *Store) EditGroup(ctx context.Context, id int64, e auth.GroupEdit) error
 		}
 		return t.setGroupPermissions(id, *e.Permissions)
 	}))
-	if err != nil {
+	if err = s.explainUnstorable(ctx, err, field{"name", e.Name}); err != nil {
 		return fmt.Errorf("edit group: %w", err)
 	}
 	return nil

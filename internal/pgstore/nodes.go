@@ -22,8 +22,9 @@ const (
 
 // ReportNode implements auth.NodeStore.
 func (s *Store) ReportNode(ctx context.Context, n auth.Node, before time.Time) error {
+	name, problems := s.storable(ctx, n.Name), s.storable(ctx, n.Problems)
 	err := s.do(ctx, func(t *tx) error {
-		if _, err := t.exec(reportNode, n.ID, textOnly(n.Name), textOnly(n.Version), micros(n.Started), micros(n.Seen), textOnly(n.Problems)); err != nil {
+		if _, err := t.exec(reportNode, n.ID, name, textOnly(n.Version), micros(n.Started), micros(n.Seen), problems); err != nil {
 			return err
 		}
 		_, err := t.exec(deleteSilentNodes, micros(before))

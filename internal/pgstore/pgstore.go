@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -75,6 +76,7 @@ type Store struct {
 	o       Options
 	reach   reach
 	odd     *auth.OddRows
+	isUTF8  atomic.Bool // the encoding of the database
 
 	renewing sync.Mutex
 	renewed  time.Time
@@ -101,6 +103,10 @@ func Open(ctx context.Context, url string, o Options) (*Store, error) {
 	}
 	warnOfIgnored(ctx, o.Log, url)
 	s := &Store{name: nameOf(config.ConnConfig), o: o, reach: defaultReach, odd: auth.NewOddRows(o.Log), listened: make(chan struct{})}
+	config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		s.isUTF8.Store(conn.PgConn().ParameterStatus("server_encoding") == "UTF8")
+		return prepareConn(ctx, conn)
+	}
 	if s.pool, err = pgxpool.NewWithConfig(context.WithoutCancel(ctx), config); err != nil {
 		return nil, fmt.Errorf("open database %s: %w", s.name, err)
 	}

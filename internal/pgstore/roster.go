@@ -81,6 +81,9 @@ func (s *Store) listUsers(ctx context.Context, l *auth.UserList) (*auth.UserPage
 		r.listing = t
 		return r.read()
 	})
+	if code(err) == codeUnstorable { // no user has what the database can't store
+		return &auth.UserPage{}, nil
+	}
 	if err != nil {
 		return nil, err
 	}

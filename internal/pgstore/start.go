@@ -29,8 +29,14 @@ const (
 // are committed.
 func (s *Store) Start(ctx context.Context, st *auth.Start) error {
 	session := st.Session
+	agent := s.storable(ctx, st.Session.UserAgent)
+	var audit *auth.AuditEntry
+	if st.Audit != nil {
+		audit = s.storableEntry(ctx, st.Audit)
+	}
 	err := s.do(ctx, func(t *tx) (err error) {
 		session = st.Session
+		session.UserAgent = agent
 		if st.NewUser != nil {
 			if session.UserID, err = t.createUser(st.NewUser); err != nil {
 				return err
@@ -39,14 +45,14 @@ func (s *Store) Start(ctx context.Context, st *auth.Start) error {
 		if err = t.start(&session, st); err != nil || st.Audit == nil {
 			return err
 		}
-		entry := *st.Audit
+		entry := *audit
 		if st.NewUser != nil {
 			entry.ActorID = session.UserID
 		}
 		return t.insertAudit(&entry)
 	})
 	if st.NewUser != nil {
-		err = s.refused(ctx, err, st.NewUser.Lengths())
+		err = s.refused(ctx, s.explainUnstorable(ctx, err, userFields(st.NewUser)...), st.NewUser.Lengths())
 	}
 	if err != nil {
 		return fmt.Errorf("start session: %w", err)

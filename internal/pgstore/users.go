@@ -110,7 +110,7 @@ func (s *Store) CreateUser(ctx context.Context, u *auth.User) error {
 		id, err = t.createUser(u)
 		return err
 	})
-	if err := s.refused(ctx, err, u.Lengths()); err != nil {
+	if err := s.refused(ctx, s.explainUnstorable(ctx, err, userFields(u)...), u.Lengths()); err != nil {
 		return fmt.Errorf("create user: %w", err)
 	}
 	u.ID = id
@@ -271,6 +271,9 @@ func (s *Store) Users(ctx context.Context, f auth.UserFilter) ([]auth.User, erro
 		users = append(users, *u)
 		return nil
 	})
+	if code(err) == codeUnstorable { // no user has what the database can't store
+		return nil, nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("list users: %w", err)
 	}
