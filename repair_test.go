@@ -1,0 +1,67 @@
+package postern
+
+import (
+	"bytes"
+	"database/sql"
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A user whose row can't be read is shown, repaired and then like any other.
+func TestDirectory_RepairsWhatCannotBeRead(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.sqlite3")
+	var log bytes.Buffer
+	c := Config{Database: "sqlite:" + path, SecretKey: strings.Repeat("k3y-", 12), Log: slog.New(slog.NewTextHandler(&log, nil))}
+	if _, err := Migrate(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	_, err = db.Exec(`insert into auth_user (id, password, is_superuser, username, last_name, email, is_staff, is_active, date_joined, first_name, last_login)
+		values (7, x'736563726574', 0, x'ff', x'00', cast(x'ff' as text), 0, 1, '2020-02-30 00:00:00', '', '2020-13-01 00:00:00')`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := OpenDirectory(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	u, err := d.UserByID(t.Context(), 7)
+	want := []string{"password", "last_login", "username", "last_name", "email", "date_joined"}
+	if err != nil || !slices.Equal(u.Unreadable, want) || u.PasswordHasher != "unknown" {
+		t.Fatalf("%+v, %v", u, err)
+	}
+	if text := log.String(); strings.Count(text, "table=auth_user id=7") != len(want) || strings.Contains(text, "secret") {
+		t.Errorf("log: %s", text)
+	}
+	if _, err := d.RepairUser(t.Context(), 7, Repair{}); !errors.Is(err, ErrNeedsUsername) {
+		t.Errorf("without a name: %v", err)
+	}
+	if _, err := d.RepairUser(t.Context(), 8, Repair{}); !errors.Is(err, ErrNoUser) {
+		t.Errorf("nobody: %v", err)
+	}
+	joined := time.Date(2020, 3, 1, 0, 0, 0, 0, time.UTC)
+	repaired, err := d.RepairUser(t.Context(), 7, Repair{Username: "ann", Email: "ann@example.org", DateJoined: joined})
+	if err != nil || !slices.Equal(repaired, want) {
+		t.Fatalf("%v, %v", repaired, err)
+	}
+	u, err = d.User(t.Context(), "ann")
+	if err != nil || u.Unreadable != nil || u.Email != "ann@example.org" || !u.DateJoined.Equal(joined) || !u.LastLogin.IsZero() || u.PasswordHasher != "unusable" {
+		t.Errorf("%+v, %v", u, err)
+	}
+	if repaired, err := d.RepairUser(t.Context(), 7, Repair{}); err != nil || repaired != nil {
+		t.Errorf("again: %v, %v", repaired, err)
+	}
+	if err := d.DeleteUserByID(t.Context(), 7); err != nil {
+		t.Error(err)
+	}
+}
