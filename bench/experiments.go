@@ -21,8 +21,14 @@ const (
 	bareHash, libraryHash      = "the bare hash", "the bare hash of golang.org/x/crypto"
 )
 
-// megabyte is 10^6 bytes.
-const megabyte = 1e6
+// quietServer is the same server without the flood.
+const quietServer = "the quiet server"
+
+// megabyte is 10^6 bytes, mebibyte 2^20.
+const (
+	megabyte = 1e6
+	mebibyte = 1 << 20
+)
 
 // experiments are all there are, in the order of the table.
 func experiments(s scale) []experiment { return append(nodeExperiments(), storeExperiments(s)...) }
@@ -45,6 +51,10 @@ func nodeExperiments() []experiment {
 			{name: "99th percentile of the checks in that storm", against: quietMachine, unit: "ms", goal: 3, atMost: true},
 			{name: "peak memory in that storm, above idle", against: fmt.Sprintf("%d hashes and 50 MB", processors), unit: "MB", goal: 1, atMost: true},
 		}, false, (*lab).storm},
+		{[]figure{
+			{name: "99th percentile of one client's checks amid a flood of bodies", against: quietServer, unit: "ms", goal: 4, atMost: true},
+			{name: "peak memory in that flood", unit: "MB", goal: 300 * mebibyte / megabyte, atMost: true},
+		}, false, (*lab).flooded},
 		{[]figure{{name: "start to first answer, a million users", unit: "ms", goal: 150, atMost: true}}, true, (*lab).starts},
 		{[]figure{{name: "resident memory, idle", unit: "MB", goal: 40, atMost: true}}, true, (*lab).idle},
 		{[]figure{{name: "a remembered session", unit: "bytes", goal: 400, atMost: true}}, true, (*lab).remembered},

@@ -23,15 +23,16 @@ type scale struct {
 	some, grown   int // sessions in the engines, and in the largest database of PostgreSQL
 	revocations   int // in a round
 	cuts          int // of the link over which a node hears news
+	bodies        int // of 1 MiB, in a burst of the flood
 	rounds        int
 	warm, measure time.Duration
 	hashKiB       int // memory of a password's hash; 0 for the program's default
 }
 
 var (
-	fullScale = scale{few: 1000, many: 1_000_000, inUse: 100_000, some: 100_000, grown: 10_000_000, revocations: 200, cuts: 10, rounds: 3, warm: time.Second, measure: 4 * time.Second}
+	fullScale = scale{few: 1000, many: 1_000_000, inUse: 100_000, some: 100_000, grown: 10_000_000, revocations: 200, cuts: 10, bodies: 150, rounds: 3, warm: time.Second, measure: 4 * time.Second}
 	// Cheap hashes keep 64 logins at once in time on the busiest of machines.
-	shortScale = scale{few: 200, many: 4000, inUse: 1000, some: 1000, grown: 2000, revocations: 5, cuts: 1, rounds: 1, warm: 50 * time.Millisecond, measure: 250 * time.Millisecond, hashKiB: 1024}
+	shortScale = scale{few: 200, many: 4000, inUse: 1000, some: 1000, grown: 2000, revocations: 5, cuts: 1, bodies: 10, rounds: 1, warm: 50 * time.Millisecond, measure: 250 * time.Millisecond, hashKiB: 1024}
 )
 
 const (

@@ -44,6 +44,8 @@ processors, and another machine has other numbers.
 - **Cold**: a server just started, sessions in random order, none asked for twice. Nine in ten of them count as used just
   now, so that no sign of life is due; in the other rows these are written as in production.
 - **The storm** is 64 clients that log in without pause while 32 others check.
+- **The flood** is one burst after the other of 150 anonymous logins, each from an address of its own, with a JSON body of 1 MiB that
+  holds 209,714 empty members; throttling is off. All wait for their last byte, and get it at once. One client checks meanwhile.
 - **The start** is the time from exec to the answer to the first check, with the database in the page cache.
 - **A remembered session** is what the resident memory grows by when sessions are used for the first time, divided by
   their number, with GOGC=10, so that garbage that waits to be collected counts little. No sign of life is due here either.

@@ -25,6 +25,7 @@ type checkup struct {
 	Weaknesses []weaknessJSON `json:"weaknesses"`         // null: not asked for
 	Silenced   int            `json:"silenced"`
 	Replica    *replicaJSON   `json:"replica,omitempty"` // of the database
+	Memory     memoryJSON     `json:"memory_limit"`
 
 	sessions   string             // where they are, "": in the database
 	weakStores []postern.Weakness // of the servers that hold users and sessions
@@ -34,6 +35,11 @@ type databaseJSON struct {
 	URL     string   `json:"url"`
 	Exists  bool     `json:"exists"`
 	Pending []string `json:"pending"` // steps of the schema
+}
+
+type memoryJSON struct {
+	Bytes int64  `json:"bytes"` // 0: no limit
+	From  string `json:"from"`
 }
 
 type replicaJSON struct {
@@ -147,6 +153,8 @@ func (r *resolved) checkUp(ctx context.Context) (*checkup, error) {
 			c.Problems = append(c.Problems, fmt.Sprintf("%s and %s: %s", r.label("TLS_CERT"), r.label("TLS_KEY"), oneLine(err.Error())))
 		}
 	}
+	limit := r.memoryLimit()
+	c.Memory = memoryJSON{limit.bytes, limit.source}
 	c.Ready = len(c.Problems) == 0
 	return c, nil
 }
@@ -204,6 +212,7 @@ func (c *checkup) text(r *resolved) string {
 	for _, warning := range c.Warnings {
 		lines = append(lines, "warning: "+warning)
 	}
+	lines = append(lines, fmt.Sprintf("memory limit: %s (%s)", chosenLimit{c.Memory.Bytes, c.Memory.From}, c.Memory.From))
 	for _, problem := range c.Problems {
 		lines = append(lines, "problem: "+problem)
 	}

@@ -6,7 +6,8 @@ import "runtime"
 // that no page of it exists: for the garbage collector the heap is that much larger. It
 // collects when the heap has doubled, and a server that remembers little has a
 // small heap, which the garbage of requests doubles many times a second. With the floor
-// it collects a few times less often, for at most so much more memory.
+// it collects a few times less often, for at most so much more memory. For a memory limit
+// the floor counts, too, so limitMemory adds it.
 const heapFloor = 20 << 20
 
 // holdHeapFloor takes the floor until release is called.

@@ -93,6 +93,7 @@ func (p *program) startServer(ctx context.Context, r *resolved, w welcome) (err 
 	log, flush := p.serverLogger(r)
 	defer flush()
 	r.config.Log = log
+	r.limitMemory(ctx, log)
 	r.config.Passwords.LowPriority = true
 	endTraces, err := r.trace(ctx, environment(p.environ), log)
 	if err != nil {

@@ -17,6 +17,7 @@ type options struct {
 	secretKeyFile string
 	logFormat     string
 	logLevel      slog.Level
+	memory        memoryLimit
 }
 
 // Groups of settings, in the order of the help.
@@ -279,6 +280,9 @@ var table = []setting{
 	{name: "AUDIT_AGE", group: groupOps, hint: "DURATION", preset: "2160h", scope: forDatabase,
 		usage: "how long the audit log keeps who did what to whom, when and from where; 0 to write nothing down",
 		set:   auditAge},
+	{name: "MEMORY_LIMIT", group: groupOps, hint: "SIZE", preset: "auto",
+		usage: `memory that the server tries to stay under, such as "512MiB"; auto: GOMEMLIMIT, or 90% of the container's limit, or 75% of the machine's memory; off: no limit`,
+		set:   scalar(func(o *options) *memoryLimit { return &o.memory }, parseMemoryLimit)},
 	{name: "ADMIN_ADDR", group: groupOps, hint: "HOST:PORT", absent: "none",
 		usage: "second TCP address, for operators only: probes, metrics and profiles over plain HTTP; port 0 takes a free one",
 		set:   orUnset(address(func(o *options) *string { return &o.listen.AdminAddr }))},

@@ -5,6 +5,7 @@
 package admin
 
 import (
+	"bytes"
 	"context"
 	"embed"
 	"errors"
@@ -195,6 +196,14 @@ func (a *Admin) act(v *visit, r *route) error {
 		return a.notAllowed(v, r)
 	}
 	if v.Request.Method == http.MethodPost {
+		if err := checkSender(v); err != nil {
+			return err
+		}
+		if r.attempt {
+			if admitted, err := a.admitAttempt(v); err != nil || !admitted {
+				return err
+			}
+		}
 		if err := a.readForm(v); err != nil {
 			return err
 		}
@@ -246,8 +255,13 @@ func (a *Admin) recognise(v *visit) error {
 	return nil
 }
 
-// readForm reads the form of a POST and checks its token.
-func (a *Admin) readForm(v *visit) error {
+// maxFields is how many fields a form may have, as in Django
+// (DATA_UPLOAD_MAX_NUMBER_FIELDS).
+const maxFields = 1000
+
+// checkSender refuses a POST whose headers say that it is no form of this
+// site, before its body is read.
+func checkSender(v *visit) error {
 	// A page of this site can't come from another one, whatever origins the API trusts.
 	if err := v.CheckOwnOrigin(); err != nil {
 		return &refusal{http.StatusForbidden, "This was sent from another site, and nothing was changed."}
@@ -256,12 +270,23 @@ func (a *Admin) readForm(v *visit) error {
 	if !strings.EqualFold(strings.TrimSpace(mediaType), "application/x-www-form-urlencoded") {
 		return &refusal{http.StatusUnsupportedMediaType, "This page takes forms only."}
 	}
+	return nil
+}
+
+// readForm reads the form of a POST and checks its token.
+func (a *Admin) readForm(v *visit) error {
 	body, err := v.Body()
 	if errors.Is(err, guard.ErrBodyTooLarge) {
 		return &refusal{http.StatusRequestEntityTooLarge, "What was sent is too large."}
 	}
+	if errors.Is(err, guard.ErrTooManyBodies) {
+		return err
+	}
 	if err != nil {
 		return &refusal{http.StatusBadRequest, "What was sent did not arrive whole."}
+	}
+	if bytes.Count(body, []byte("&")) >= maxFields {
+		return &refusal{http.StatusBadRequest, "The form has too many fields."}
 	}
 	v.form, err = url.ParseQuery(string(body))
 	if err != nil {
@@ -367,6 +392,9 @@ func (a *Admin) describe(v *visit, err error) (status int, title, text string) {
 	case errors.Is(err, password.ErrBusy):
 		v.retryAfter(time.Second)
 		return http.StatusServiceUnavailable, "Try again in a moment", "Too many passwords are being checked. Nothing was changed."
+	case errors.Is(err, guard.ErrTooManyBodies):
+		v.retryAfter(time.Second)
+		return http.StatusServiceUnavailable, "Try again in a moment", "Too many forms are being sent. Nothing was changed."
 	case errors.Is(err, auth.ErrUnavailable), v.Request.Context().Err() != nil:
 		v.Log().LogAttrs(v.Request.Context(), slog.LevelError, "page unavailable", slog.Any("error", err))
 		v.retryAfter(time.Second)

@@ -57,9 +57,8 @@ func (a *Admin) login(v *visit) error {
 	if form.Username == "" || plain == "" || len(plain) > password.MaxBytes {
 		return a.refuseLogin(v, http.StatusOK, form, wrongLogin)
 	}
-	if wait := a.throttleLogin(v, form.Username); wait > 0 {
-		v.retryAfter(wait)
-		return a.refuseLogin(v, http.StatusTooManyRequests, form, "There were too many attempts. Wait a little, then try again.")
+	if wait := a.throttleAccount(v, form.Username); wait > 0 {
+		return a.refuseEarlyLogin(v, form, wait)
 	}
 	opened, err := a.Realm.Login(a.actor(v), form.Username, plain, auth.Visit{
 		Address: v.Address, UserAgent: v.Request.UserAgent(), Current: v.sessionID(), StaffOnly: true, AsTyped: true,
@@ -100,11 +99,34 @@ func (v *visit) sessionID() (id auth.SessionID) {
 	return id
 }
 
-// throttleLogin counts an attempt as the API does, with the same throttles.
+// admitAttempt counts an attempt for the client's address before its body is
+// read, with the API's throttle; false if it has answered that it is too early.
+func (a *Admin) admitAttempt(v *visit) (bool, error) {
+	wait := a.LoginByAddress.Take(guard.AddressKey(v.Address))
+	if wait == 0 {
+		return true, nil
+	}
+	v.LeaveBody()
+	return false, a.refuseEarlyLogin(v, &loginForm{}, wait)
+}
+
+func (a *Admin) refuseEarlyLogin(v *visit, form *loginForm, wait time.Duration) error {
+	v.retryAfter(wait)
+	return a.refuseLogin(v, http.StatusTooManyRequests, form, "There were too many attempts. Wait a little, then try again.")
+}
+
+// throttleLogin counts an attempt whose body is read, by its address and its
+// account.
 func (a *Admin) throttleLogin(v *visit, name string) time.Duration {
 	if wait := a.LoginByAddress.Take(guard.AddressKey(v.Address)); wait > 0 {
 		return wait
 	}
+	return a.throttleAccount(v, name)
+}
+
+// throttleAccount counts an attempt for its account as the API does, with the
+// same throttle.
+func (a *Admin) throttleAccount(v *visit, name string) time.Duration {
 	attempt := guard.AccountAttempt{
 		Account: name, Address: v.Address,
 		Addresses: func(ctx context.Context) ([]netip.Addr, error) {

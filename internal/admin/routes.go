@@ -11,13 +11,14 @@ type route struct {
 	section    string
 	permission string // that the viewer needs; "" for any staff
 	open       bool   // to who is not logged in
+	attempt    bool   // a POST is an attempt to log in
 	get, post  func(*Admin, *visit) error
 }
 
 // routes are all pages, at the paths of Django's admin where it has them.
 var routes = []*route{
 	{pattern: "", section: "dashboard", get: (*Admin).dashboard},
-	{pattern: "login/", open: true, get: (*Admin).loginPage, post: (*Admin).login},
+	{pattern: "login/", open: true, attempt: true, get: (*Admin).loginPage, post: (*Admin).login},
 	{pattern: "logout/", open: true, post: (*Admin).logout},
 	{pattern: "password_change/", get: (*Admin).ownPasswordPage, post: (*Admin).ownPassword},
 

@@ -51,15 +51,18 @@ type endpoint struct {
 	private bool   // needs a session
 	allow   []string
 	act     func(a *API, e *exchange) error
-	outcome func(string) // told what came of the act; nil: nobody asks
+	// attempts counts the requests of an address before their body is read;
+	// nil lets everything through.
+	attempts *guard.Throttle
+	outcome  func(string) // told what came of the act; nil: nobody asks
 }
 
 // New returns the API.
 func New(o Options) *API {
 	a := &API{Options: o, endpoints: make(map[string]*endpoint)}
 	for _, e := range []*endpoint{
-		{path: "/api/register/", name: "Register Api", method: http.MethodPost, act: (*API).serveRegister, outcome: o.RegisterOutcome},
-		{path: "/api/login/", name: "Login Api", method: http.MethodPost, act: (*API).serveLogin, outcome: o.LoginOutcome},
+		{path: "/api/register/", name: "Register Api", method: http.MethodPost, act: (*API).serveRegister, attempts: o.RegisterByAddress, outcome: o.RegisterOutcome},
+		{path: "/api/login/", name: "Login Api", method: http.MethodPost, act: (*API).serveLogin, attempts: o.LoginByAddress, outcome: o.LoginOutcome},
 		{path: "/api/logout/", name: "Logout Api", method: http.MethodPost, private: true, act: (*API).serveLogout},
 		{path: "/api/user/", name: "User Status Api", method: http.MethodGet, private: true, act: (*API).serveUser},
 		{path: "/api/protected/", name: "Protected Api", method: http.MethodGet, private: true, act: (*API).serveProtected},
@@ -229,16 +232,28 @@ func (e *exchange) formToken() (string, error) {
 	return data.FormValue("csrfmiddlewaretoken"), nil
 }
 
-var errTooLarge = &drf.Error{Status: http.StatusRequestEntityTooLarge, Detail: "Request body too large."}
+var (
+	errTooLarge      = &drf.Error{Status: http.StatusRequestEntityTooLarge, Detail: "Request body too large."}
+	errTooManyBodies = &drf.Error{Status: http.StatusServiceUnavailable, Detail: "Too many requests at once. Try again in a moment.", RetryAfter: 1}
+)
 
-// parse reads and parses the body, once.
+// parse reads and parses the body, once. Before that it counts the attempt
+// for the client's address: a body that does not parse costs one, and one of
+// an address that has to wait is not read.
 func (e *exchange) parse() (drf.Data, error) {
 	if e.parsed {
 		return e.data, e.parseErr
 	}
 	e.parsed = true
+	if wait := e.endpoint.attempts.Take(guard.AddressKey(e.Address)); wait > 0 {
+		e.LeaveBody()
+		e.parseErr = drf.Throttled(wait)
+		return e.data, e.parseErr
+	}
 	body, err := e.Body()
 	switch {
+	case errors.Is(err, guard.ErrTooManyBodies):
+		e.parseErr = errTooManyBodies
 	case errors.Is(err, guard.ErrBodyTooLarge):
 		e.parseErr = errTooLarge
 	case err != nil:

@@ -55,12 +55,10 @@ func (a *API) serveLogin(e *exchange) error {
 	})
 }
 
-// throttleLogin counts an attempt by its address and by the account it is for;
-// see guard.AccountThrottle for how the account's owner still gets in.
+// throttleLogin counts an attempt by the account it is for; see
+// guard.AccountThrottle for how the account's owner still gets in. It is
+// counted by its address already.
 func (a *API) throttleLogin(e *exchange, name string) time.Duration {
-	if wait := a.LoginByAddress.Take(guard.AddressKey(e.Address)); wait > 0 {
-		return wait
-	}
 	attempt := guard.AccountAttempt{
 		Account:   name,
 		Address:   e.Address,

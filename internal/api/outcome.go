@@ -15,7 +15,7 @@ const (
 	outcomeSuccess   = "success"
 	outcomeInvalid   = "invalid"   // wrong name or password, or a field that is refused
 	outcomeThrottled = "throttled" // too many attempts
-	outcomeBusy      = "busy"      // too many passwords to hash
+	outcomeBusy      = "busy"      // too many passwords to hash, or bodies in flight
 	outcomeRefused   = "refused"   // by the checks of CSRF token and origin
 	outcomeMalformed = "malformed" // a body that can't be read
 	outcomeAbandoned = "abandoned" // the client hung up
@@ -40,7 +40,7 @@ func outcomeOf(ctx context.Context, err error) string {
 		return outcomeMalformed
 	case csrf:
 		return outcomeRefused
-	case errors.Is(err, password.ErrBusy):
+	case errors.Is(err, password.ErrBusy), errors.Is(err, errTooManyBodies):
 		return outcomeBusy
 	case ctx.Err() != nil:
 		return outcomeAbandoned

@@ -7,7 +7,6 @@ import (
 
 	"github.com/postern-auth/postern/internal/auth"
 	"github.com/postern-auth/postern/internal/drf"
-	"github.com/postern-auth/postern/internal/guard"
 	"github.com/postern-auth/postern/internal/password"
 )
 
@@ -25,9 +24,6 @@ var registerFields = drf.Serializer{
 }
 
 func (a *API) serveRegister(e *exchange) error {
-	if wait := a.RegisterByAddress.Take(guard.AddressKey(e.Address)); wait > 0 {
-		return drf.Throttled(wait)
-	}
 	data, err := e.parse()
 	if err != nil {
 		return err

@@ -25,11 +25,13 @@ type Settings struct {
 	TrustedProxies []netip.Prefix
 	TrustUnix      bool
 
-	CORS     CORSSettings
-	CSRF     CSRFSettings
-	Session  CookieSettings
-	Headers  HeaderSettings
-	MaxBody  int64 // bytes
+	CORS    CORSSettings
+	CSRF    CSRFSettings
+	Session CookieSettings
+	Headers HeaderSettings
+	// MaxBody is the largest request body, in bytes. All bodies in flight take
+	// 64 times as much at most, those of one client 8 times; see bodies.
+	MaxBody  int64
 	Log      *slog.Logger
 	Now      func() time.Time
 	NewToken func() (string, error) // a CSRF secret for a client without a session
@@ -55,7 +57,10 @@ type Guard struct {
 	cors    cors
 	csrf    csrf
 	headers []header
-	pool    sync.Pool
+	bodies  *bodies
+	// bodyTimeout is the constant of that name, but in tests.
+	bodyTimeout time.Duration
+	pool        sync.Pool
 	// refusals limits what is logged of refused requests.
 	refusals refusals
 	// lastHost is the host that was allowed last.
@@ -64,7 +69,10 @@ type Guard struct {
 
 // New returns a guard with these rules.
 func New(s Settings) *Guard {
-	g := &Guard{set: s, cors: newCORS(s.CORS), csrf: newCSRF(s.CSRF), headers: securityHeaders(s.Headers), refusals: newRefusals(s.Now)}
+	g := &Guard{
+		set: s, cors: newCORS(s.CORS), csrf: newCSRF(s.CSRF), headers: securityHeaders(s.Headers), refusals: newRefusals(s.Now),
+		bodies: newBodies(s.MaxBody), bodyTimeout: bodyTimeout,
+	}
 	g.pool.New = func() any { return new(Exchange) }
 	return g
 }
@@ -185,6 +193,9 @@ type Exchange struct {
 	started time.Time
 	probe   bool
 	traced  func(*Exchange) // nil: not traced
+
+	bodyHeld int64 // bytes of the body that count as in flight
+	bodyLeft bool  // see LeaveBody
 }
 
 // Status is that of the answer, 0 before it has begun.
@@ -208,11 +219,15 @@ func (g *Guard) leave(x *Exchange) {
 	if x.status == 0 && !abort {
 		x.status = http.StatusOK // what net/http answers for a handler that wrote nothing
 	}
+	x.releaseBody()
 	if x.status == http.StatusTooManyRequests {
 		x.refuse(x.refusedAttempt())
 	}
 	g.logRequest(x)
 	g.observe(x)
+	if !abort {
+		x.discardBody()
+	}
 	*x = Exchange{}
 	g.pool.Put(x)
 	if abort {

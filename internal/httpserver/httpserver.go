@@ -27,6 +27,10 @@ const (
 	WriteTimeout      = 60 * time.Second
 	IdleTimeout       = 120 * time.Second
 	MaxHeaderBytes    = 16 << 10
+	// Windows of HTTP/2, in bytes: what a client may send of its bodies before
+	// a handler reads them. A form fits many times over.
+	streamWindow     = 64 << 10
+	connectionWindow = 256 << 10
 	// headerSlop is what net/http adds to MaxHeaderBytes on its own.
 	headerSlop = 4 << 10
 	// DrainTimeout is how long a stop waits for requests under way.
@@ -151,6 +155,7 @@ func Serve(ctx context.Context, listeners []net.Listener, handler http.Handler, 
 		WriteTimeout:      WriteTimeout,
 		IdleTimeout:       IdleTimeout,
 		MaxHeaderBytes:    MaxHeaderBytes - headerSlop,
+		HTTP2:             &http.HTTP2Config{MaxReceiveBufferPerStream: streamWindow, MaxReceiveBufferPerConnection: connectionWindow},
 		ErrorLog:          log.New(t, "", 0),
 		// The handler answers "OPTIONS *" as it answers all else.
 		DisableGeneralOptionsHandler: true,
