@@ -105,7 +105,7 @@ func TestEverySettingIsTakenFromEverySource(t *testing.T) {
 		"HOST:PORT": "127.0.0.1:9", "PATH": "/other", "MODE": "", "FILE": secretFile, "HOST,…": "example.com", "NETWORK,…": "10.0.0.0/8",
 		"URL": "sqlite:x", "REDIS": "redis://127.0.0.1", "TEXT": testSecret, "TEXT,…": testSecret, "ORIGIN,…": "https://example.com", "REGEX,…": "^https://x",
 		"HEADER,…": "x-header", "METHOD,…": "GET", "DURATION": "77", "NAME": "other", "DOMAIN": "example.com", "NUMBER": "16", "KIB": "77",
-		"STATUS": "401", "FORMAT": "json", "LEVEL": "debug", "POLICY": "origin", "RATE": "7/h", "": "true",
+		"STATUS": "401", "FORMAT": "json", "LEVEL": "debug", "POLICY": "origin", "RATE": "7/h", "SIZE": "512MiB", "": "true",
 	}
 	for _, s := range table {
 		value := other[s.hint]
@@ -145,7 +145,7 @@ func TestEverySettingIsTakenFromEverySource(t *testing.T) {
 func quoteTOML(s string) string { return "'" + s + "'" }
 
 func diffOptions(a, b *resolved) string {
-	return cmp.Diff(a.options, b.options, cmp.AllowUnexported(options{}),
+	return cmp.Diff(a.options, b.options, cmp.AllowUnexported(options{}, memoryLimit{}),
 		cmp.Comparer(func(a, b *regexp.Regexp) bool { return a.String() == b.String() }),
 		cmp.Comparer(func(a, b postern.Config) bool { return configText(a) == configText(b) }))
 }
