@@ -14,10 +14,11 @@ const (
 
 // bodies counts the bytes of the request bodies in flight: those that have
 // arrived and whose request is not answered yet. A client holds an eighth of
-// the bound at most, and never more than is left for all others. So however
-// many clients hold as much as they can, a form of some hundred bytes always
-// finds room: with a hundred of them, 1% of the bound is free. A client is an
-// address, or in IPv6 its /64. Safe for concurrent use.
+// the bound at most, and never more than is left for all others. The last
+// eighth is kept for bodies of up to firstRead bytes, as every form of a login
+// is: to leave no room for those, clients have to stall some 2,000 connections
+// at a time. A client is an address, or in IPv6 its /64. Safe for concurrent
+// use.
 type bodies struct {
 	bound, share int64 // bytes
 
@@ -30,12 +31,13 @@ func newBodies(maxBody int64) *bodies {
 	return &bodies{bound: bodiesHeld * maxBody, share: bodiesOfClient * maxBody, byClient: make(map[netip.Prefix]int64)}
 }
 
-// reserve counts n bytes more for a client; false if that is too much.
-func (b *bodies) reserve(client netip.Prefix, n int64) bool {
+// reserve counts n bytes more for a client; false if that is too much. large
+// says that they are for a body of more than firstRead bytes.
+func (b *bodies) reserve(client netip.Prefix, n int64, large bool) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	held, all := b.byClient[client]+n, b.held+n
-	if held > b.share || held > b.bound-all {
+	if held > b.share || held > b.bound-all || large && all > b.bound-b.share {
 		return false
 	}
 	b.byClient[client], b.held = held, all
@@ -70,7 +72,7 @@ func bodyOwner(a netip.Addr) netip.Prefix {
 // holdBody makes the request hold n bytes of a body in all; false if that is
 // too much.
 func (x *Exchange) holdBody(n int64) bool {
-	if !x.guard.bodies.reserve(bodyOwner(x.Address), n-x.bodyHeld) {
+	if !x.guard.bodies.reserve(bodyOwner(x.Address), n-x.bodyHeld, n > firstRead) {
 		return false
 	}
 	x.bodyHeld = n

@@ -21,43 +21,55 @@ func clientAt(n int) netip.Prefix {
 func TestBodies_ClientHoldsItsShare(t *testing.T) {
 	b := newBodies(1 << 20)
 	for i := range bodiesOfClient {
-		if !b.reserve(clientAt(1), 1<<20) {
+		if !b.reserve(clientAt(1), 1<<20, true) {
 			t.Fatalf("body %d of one client is refused", i+1)
 		}
 	}
-	if b.reserve(clientAt(1), 1) {
+	if b.reserve(clientAt(1), 1, false) {
 		t.Error("a client holds more than its share")
 	}
-	if !b.reserve(clientAt(2), 1<<20) {
+	if !b.reserve(clientAt(2), 1<<20, true) {
 		t.Error("another client is refused")
 	}
 	b.release(clientAt(1), 1<<20)
-	if !b.reserve(clientAt(1), 1<<20) {
+	if !b.reserve(clientAt(1), 1<<20, true) {
 		t.Error("what was released is not there again")
 	}
 }
 
-func TestBodies_ManyClientsLeaveRoomForOthers(t *testing.T) {
+func TestBodies_ManyClientsLeaveRoomForForms(t *testing.T) {
 	b := newBodies(1 << 20)
 	for n := range 1000 {
-		for _, size := range []int64{1 << 20, 1 << 16, 1 << 12} {
-			for b.reserve(clientAt(n), size) {
+		for _, size := range []int64{1 << 20, 1 << 16, firstRead + 1} {
+			for b.reserve(clientAt(n), size, true) {
 			}
 		}
-		if b.held > b.bound {
-			t.Fatalf("%d clients hold %d bytes", n+1, b.held)
+	}
+	if free := b.bound - b.held; free < b.share {
+		t.Fatalf("large bodies leave %d bytes", free)
+	}
+	// One client can't take what is left.
+	for b.reserve(clientAt(5000), firstRead, false) {
+	}
+	if !b.reserve(clientAt(5001), firstRead, false) {
+		t.Error("a form finds no room")
+	}
+	stalled := 0
+	for n := range 1000 {
+		for b.reserve(clientAt(6000+n), firstRead, false) {
+			stalled++
 		}
 	}
-	if !b.reserve(clientAt(5000), 4<<10) {
-		t.Error("a form finds no room while 1,000 others hold what they can")
+	if all := stalled + int(b.byClient[clientAt(5000)]/firstRead); all < 2000 || b.held > b.bound {
+		t.Errorf("%d small bodies take all there is, %d of %d bytes", all, b.held, b.bound)
 	}
 }
 
 func TestBodies_NothingIsKeptOfClientsThatHoldNothing(t *testing.T) {
 	b := newBodies(1 << 20)
 	for n := range 100 {
-		b.reserve(clientAt(n), 10)
-		b.reserve(clientAt(n), 20)
+		b.reserve(clientAt(n), 10, false)
+		b.reserve(clientAt(n), 20, false)
 		b.release(clientAt(n), 30)
 	}
 	if b.held != 0 || len(b.byClient) != 0 {
