@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"time"
 
 	"github.com/postern-auth/postern/internal/django"
 	"github.com/postern-auth/postern/internal/password"
@@ -72,6 +73,16 @@ func (r *Realm) Login(ctx context.Context, name, plain string, v Visit) (*Opened
 	return &Opened{Identity: identity, Key: key}, nil
 }
 
+// lately is how long ago a login tells which hash the Django prefers that made
+// it.
+const lately = 30 * 24 * time.Hour
+
+// keepsHash reports whether the hash of a user, though outdated, is what a
+// Django on the same database would leave alone.
+func (r *Realm) keepsHash(user *User) bool {
+	return !user.LastLogin.IsZero() && r.now().Sub(user.LastLogin) < lately && r.hashing.Keeps(user.Password)
+}
+
 // verify spends a password check in the gate on each of the passwords until one
 // is right, whoever the user is (nil: an unknown name), and says what the login
 // will change on it.
@@ -91,7 +102,7 @@ func (r *Realm) verify(ctx context.Context, from netip.Addr, user *User, name st
 			if ok, outdated = r.hashing.Verify(plain, user.Password); !ok {
 				continue
 			}
-			if outdated && user.MayLogIn() {
+			if outdated && user.MayLogIn() && !r.keepsHash(user) {
 				upgraded, hashErr = r.hashing.Hash(plain)
 			}
 			return

@@ -10,6 +10,8 @@ import (
 // Django writes too. The zero Choice is none.
 type Choice struct {
 	recipe recipe
+	// follows is true if nothing of the recipe is from the settings.
+	follows bool
 	// Reason says why, for an operator: a sentence without a full stop.
 	Reason string
 }
@@ -55,7 +57,9 @@ func Choose(o Options, sample []string) Choice {
 	}
 	algorithm, reason := mostCommon(of)
 	o.Algorithm = algorithm
-	return chooseCost(o, counts, reason)
+	c := chooseCost(o, counts, reason)
+	c.follows = c.recipe == highest(algorithm, counts)
+	return c
 }
 
 // modern are the algorithms that new hashes may be of. Of two that are equally
@@ -89,14 +93,14 @@ func chooseCost(o Options, counts map[recipe]int, reason string) Choice {
 		switch chosen, err := o.override(found); {
 		case err != nil: // the settings' costs and those of the table don't go together
 		case chosen == found:
-			return Choice{chosen, reason + ", and this is their highest cost"}
+			return Choice{recipe: chosen, Reason: reason + ", and this is their highest cost"}
 		default:
-			return Choice{chosen, reason + ", and the settings name the cost"}
+			return Choice{recipe: chosen, Reason: reason + ", and the settings name the cost"}
 		}
 	}
 	standard := o.withDefaults()
 	chosen, _ := standard.recipe() // o passed New
-	return Choice{chosen, reason + ", at the cost of the settings"}
+	return Choice{recipe: chosen, Reason: reason + ", at the cost of the settings"}
 }
 
 // override puts the costs that o sets in the place of those that were found.

@@ -120,3 +120,34 @@ func TestHashing_PreferCanBeTakenBack(t *testing.T) {
 		t.Error(a)
 	}
 }
+
+func TestKeeps_OnlyWhatATableIsFollowedIn(t *testing.T) {
+	const md5Hash = "md5$abcdefghijklmnopqrstuv$00000000000000000000000000000000"
+	for _, tt := range []struct {
+		name    string
+		o       Options
+		encoded string
+		want    bool
+	}{
+		{"a lower cost", Options{}, pbkdf2Of(260_000), true},
+		{"another algorithm", Options{}, scryptOf(16384, 8, 5), true},
+		{"md5", Options{}, md5Hash, false},
+		{"no hash", Options{}, "!", false},
+		{"an algorithm that is set", Options{Algorithm: PBKDF2SHA256}, pbkdf2Of(260_000), false},
+		{"a cost that is set", Options{PBKDF2Iterations: 870_000}, pbkdf2Of(260_000), false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			h, err := New(tt.o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if h.Keeps(tt.encoded) {
+				t.Error("kept without a table")
+			}
+			h.Prefer(Choose(tt.o, times(9, pbkdf2Of(600_000))))
+			if got := h.Keeps(tt.encoded); got != tt.want {
+				t.Errorf("Keeps = %v, want %v", got, tt.want)
+			}
+		})
+	}
+}

@@ -136,6 +136,20 @@ func (h *Hashing) current() recipe {
 	return h.preferred
 }
 
+// Keeps reports whether an outdated hash stays as it is because its user logged
+// in lately. That is so while new hashes follow those of a table that a Django
+// writes too: a login at the Django leaves the hash that it prefers, even if the
+// rest of the table has others, as after a change of its settings or of its
+// version. md5 is never kept.
+func (h *Hashing) Keeps(encoded string) bool {
+	c := h.chosen.Load()
+	if c == nil || !c.follows {
+		return false
+	}
+	stored, known := parse(encoded)
+	return known && stored.recipe.algorithm() != MD5
+}
+
 // Hash returns the password hashed with the preferred algorithm and a fresh
 // salt, in Django's encoding (make_password). It fails when the source of
 // randomness does, and with bcrypt for a password that contains a NUL, where
