@@ -26,13 +26,17 @@ const (
 	maxCheckedFile = 8 << 20
 )
 
+// walSuffix is what SQLite appends to a path for the write-ahead log.
+const walSuffix = "-wal"
+
 // health is what is known of the file and of the disk it is on. Safe for
 // concurrent use.
 type health struct {
 	path string
 	now  func() time.Time
-	// file is what was at path when the store had opened it; nil before that.
-	file atomic.Pointer[fs.FileInfo]
+	// file is what was at path when the store had opened it, and wal its
+	// write-ahead log; nil before that.
+	file, wal atomic.Pointer[fs.FileInfo]
 	// misplaced is set while path does not name that file: what is written
 	// would be lost with the last descriptor, and what is read may be old.
 	misplaced atomic.Bool
@@ -43,7 +47,7 @@ type health struct {
 	checked time.Time // when pages were
 }
 
-var errMisplaced = fmt.Errorf("%w: the database file was moved, deleted or replaced since the server opened it: put it back, or restart the server to use the file that is there now", auth.ErrUnavailable)
+var errMisplaced = fmt.Errorf("%w: the database file was moved, deleted or replaced since the server opened it: put it back, or stop the server and start it again to use the file that is there now", auth.ErrUnavailable)
 
 // opened remembers the file that is at path now. It is called once the file
 // is open for writing: on an overlay file system that makes another file of it.
@@ -54,7 +58,28 @@ func (h *health) opened() error {
 	}
 	h.checked = h.now() // the pages of a file that opens are checked after a while
 	h.file.Store(&file)
+	if wal, err := os.Stat(h.path + walSuffix); err == nil {
+		h.wal.Store(&wal)
+	}
 	return nil
+}
+
+// setAside renames the write-ahead log that the store leaves behind when
+// another file has taken the place of its own: SQLite would apply the log of the
+// one to the other, and damage it. It is called when the store is closed, and
+// returns the log's new name, "" if there was none to rename.
+func (h *health) setAside() (string, error) {
+	file, err := os.Stat(h.path)
+	opened, left := h.file.Load(), h.wal.Load()
+	if err != nil || opened == nil || left == nil || os.SameFile(file, *opened) {
+		return "", nil
+	}
+	wal, err := os.Stat(h.path + walSuffix)
+	if err != nil || !os.SameFile(wal, *left) { // it came with the other file
+		return "", nil
+	}
+	aside := fmt.Sprintf("%s%s-former-%d", h.path, walSuffix, h.now().UnixNano())
+	return aside, os.Rename(h.path+walSuffix, aside)
 }
 
 // locate looks whether the file is where it was opened. It costs one system

@@ -1,8 +1,10 @@
 package sqlstore
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -196,4 +198,83 @@ func must(t *testing.T, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// backupOf returns a complete copy of the database in one file.
+func backupOf(t *testing.T, s *Store) string {
+	t.Helper()
+	backup := filepath.Join(t.TempDir(), "backup")
+	mustExec(t, outside(t, s.path), "vacuum into '"+backup+"'")
+	return backup
+}
+
+// TestHealth_ReplacedFileIsNotDamagedByTheFormerLog: SQLite applies a
+// write-ahead log to whatever file it lies beside.
+func TestHealth_ReplacedFileIsNotDamagedByTheFormerLog(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "db")
+	var log bytes.Buffer
+	s := openAt(t, path, Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
+	if _, err := s.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	mustStart(t, s, 0)
+	backup := backupOf(t, s)
+	for i := 1; i < 50; i++ {
+		mustStart(t, s, i)
+	}
+	must(t, os.Rename(backup, path))
+	if err := s.Ping(t.Context()); !errors.Is(err, auth.ErrUnavailable) {
+		t.Fatalf("Ping: %v", err)
+	}
+	must(t, s.Close())
+	if kept, err := filepath.Glob(path + "-wal-former-*"); err != nil || len(kept) != 1 || !strings.Contains(log.String(), kept[0]) {
+		t.Errorf("the former log is kept as %q, %v; logged: %s", kept, err, &log)
+	}
+	again := openAt(t, path, Options{})
+	must(t, again.Ping(t.Context()))
+	var users int
+	var verdict string
+	db := outside(t, path)
+	must(t, db.QueryRow("select count(*) from auth_user").Scan(&users))
+	must(t, db.QueryRow("pragma integrity_check").Scan(&verdict))
+	if users != 1 || verdict != "ok" {
+		t.Errorf("%d users, want the one of the backup; integrity: %s", users, verdict)
+	}
+}
+
+func TestHealth_LogThatCameWithTheNewFileStays(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "db")
+	s := openMigrated(t, path)
+	mustStart(t, s, 0)
+	must(t, os.Rename(path, path+".old"))
+	must(t, os.Rename(path+"-wal", path+".old-wal"))
+	must(t, os.WriteFile(path, []byte("another file"), 0o600))
+	must(t, os.WriteFile(path+"-wal", []byte("its log"), 0o600))
+	_ = s.Close()
+	if content, err := os.ReadFile(path + "-wal"); err != nil || string(content) != "its log" {
+		t.Errorf("%q, %v", content, err)
+	}
+}
+
+// TestOpenSQLite_NoEmptyFileBesideALog: SQLite deletes the log of an empty file.
+func TestOpenSQLite_NoEmptyFileBesideALog(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "db")
+	s := openMigrated(t, path)
+	mustStart(t, s, 0)
+	must(t, os.Rename(path, path+".old"))
+	must(t, s.Close())
+	if again, err := OpenSQLite(t.Context(), path, Options{}); err == nil {
+		again.Close()
+		t.Fatal("an empty database was made beside the log of the one that was moved")
+	} else if !strings.Contains(err.Error(), "put the file back") {
+		t.Error(err)
+	}
+	must(t, os.Rename(path+".old", path))
+	again := openAt(t, path, Options{})
+	var users int
+	must(t, outside(t, path).QueryRow("select count(*) from auth_user").Scan(&users))
+	if users != 1 {
+		t.Errorf("%d users, want what the log holds", users)
+	}
+	must(t, again.Ping(t.Context()))
 }

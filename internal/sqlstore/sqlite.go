@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -35,6 +36,9 @@ func OpenSQLite(ctx context.Context, path string, o Options) (*Store, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
 	if path == "" || strings.HasPrefix(path, ":memory:") || strings.HasPrefix(path, "file:") {
 		return nil, fmt.Errorf("open database %q: give the path of a file: users and sessions must outlive the process", path)
 	}
@@ -57,7 +61,7 @@ func OpenSQLite(ctx context.Context, path string, o Options) (*Store, error) {
 	s := &Store{
 		path: path, reads: newPool(reads, health), lists: newListPool(lists, health),
 		identities: newIdentities(path, readers, health), write: newWriter(writes, health, o), reach: defaultReach, health: health,
-		odd: auth.NewOddRows(o.Log),
+		odd: auth.NewOddRows(o.Log), log: o.Log,
 	}
 	s.identities.odd = s.odd
 	s.reads.took, s.lists.took, s.identities.took = o.Observe, o.Observe, o.Observe
@@ -101,10 +105,17 @@ func openSQLite(path, pragmas string, conns int) (*sql.DB, error) {
 var creating sync.Mutex
 
 // createFile makes an empty file, which SQLite takes for an empty database,
-// unless there is one. SQLite would make it readable for everyone.
+// unless there is one. SQLite would make it readable for everyone. Beside a
+// write-ahead log it makes none: SQLite would delete the log, whose writes belong
+// to a file that was moved and may be put back.
 func createFile(path string) error {
 	creating.Lock()
 	defer creating.Unlock()
+	if log, err := os.Stat(path + walSuffix); err == nil && log.Size() > 0 {
+		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("open database %s: the file is missing, but its write-ahead log %s is there, with writes that only the file completes: put the file back, or delete the log to begin with an empty database", path, path+walSuffix)
+		}
+	}
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err == nil {
 		return file.Close()

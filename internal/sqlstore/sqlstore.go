@@ -48,7 +48,8 @@ type Options struct {
 	Observe func(operation string, writes int, took time.Duration)
 	// Now is the clock of Heartbeat; default time.Now.
 	Now func() time.Time
-	// Log is warned of rows with values that can't be read. Default: none.
+	// Log is warned of rows with values that can't be read, and of a file that
+	// was replaced. Default: none.
 	Log *slog.Logger
 }
 
@@ -70,6 +71,7 @@ type Store struct {
 	reach      reach
 	health     *health
 	odd        *auth.OddRows
+	log        *slog.Logger
 }
 
 // Ping reports whether the database can serve: its file is where it was, it
@@ -102,6 +104,13 @@ func (s *Store) ping(ctx context.Context) error {
 func (s *Store) Close() error {
 	s.write.drain()
 	err := errors.Join(s.identities.close(), s.reads.close(), s.lists.close(), s.write.close())
+	if aside, asideErr := s.health.setAside(); asideErr != nil {
+		err = errors.Join(err, fmt.Errorf("delete %s before the next start: it belongs to the former database file: %w", s.path+walSuffix, asideErr))
+	} else if aside != "" {
+		s.log.LogAttrs(context.Background(), slog.LevelWarn, "the database file was replaced while it was open: the write-ahead log of the former file, with its last writes, was set aside",
+			slog.String("file", s.path), slog.String("log", aside),
+			slog.String("fix", "stop the server before you replace the file; delete the log when its writes are not needed"))
+	}
 	if err != nil {
 		return fmt.Errorf("close database %s: %w", s.path, err)
 	}
