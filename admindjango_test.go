@@ -44,12 +44,17 @@ func TestAFormLeadsOnAsDjangosDoes(t *testing.T) {
 			t.Errorf("%s %v leads to %d %s", tt.path, tt.form, a.status, a.location)
 		}
 	}
-	for path, wanted := range map[string]string{
-		"/admin": "/admin/", "/admin/auth/": "/admin/", "/admin/auth/user/2/": list + "2/change/",
-		"/admin/auth/user": "/admin/auth/user/", "/admin/auth/group/1/": "/admin/auth/group/1/change/",
+	for _, tt := range []struct {
+		path   string
+		status int
+		wanted string
+	}{
+		{"/admin", http.StatusMovedPermanently, "/admin/"}, {"/admin/auth/user", http.StatusMovedPermanently, list},
+		{"/admin/auth/", http.StatusFound, "/admin/"}, {"/admin/auth/user/2/", http.StatusFound, list + "2/change/"},
+		{"/admin/auth/group/1/", http.StatusFound, "/admin/auth/group/1/change/"},
 	} {
-		if a := root.get(path); a.status != http.StatusFound || a.location != wanted {
-			t.Errorf("%s leads to %d %s", path, a.status, a.location)
+		if a := root.get(tt.path); a.status != tt.status || a.location != tt.wanted {
+			t.Errorf("%s leads to %d %s", tt.path, a.status, a.location)
 		}
 	}
 }
