@@ -153,20 +153,15 @@ func (a *Admin) ownPassword(v *visit) error {
 			f.blame("old_password", problem)
 		}
 	}
-	ctx := a.actor(v)
-	var weak *password.Weak
-	if !f.Wrong() {
-		err := v.steward.ChangeOwnPassword(ctx, plain)
-		if errors.As(err, &weak) {
-			f.blame("password1", weak.Messages...)
-		} else if err != nil {
-			return err
-		}
-	}
 	if f.Wrong() {
 		return a.show(v, v.refusedStatus(), "own_password", "Change your password", f)
 	}
-	opened, err := a.Realm.Login(ctx, v.known.Username, plain, auth.Visit{Address: v.Address, UserAgent: v.Request.UserAgent(), StaffOnly: true})
+	opened, err := v.steward.ChangeOwnPassword(a.actor(v), auth.Visit{Address: v.Address, UserAgent: v.Request.UserAgent()}, plain)
+	var weak *password.Weak
+	if errors.As(err, &weak) {
+		f.blame("password1", weak.Messages...)
+		return a.show(v, v.refusedStatus(), "own_password", "Change your password", f)
+	}
 	if err != nil {
 		return err
 	}

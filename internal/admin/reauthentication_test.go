@@ -2,6 +2,7 @@ package admin_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -180,4 +181,32 @@ func TestReauthentication_IsThrottledLikeALogin(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestOwnPassword_NothingIsHashedAfterTheChange: a gate that is busy then would
+// have the page say that nothing was changed.
+func TestOwnPassword_NothingIsHashedAfterTheChange(t *testing.T) {
+	srv, base := serve(t, siteConfig(t))
+	root := enter(t, base, "root")
+	hashes := func() string {
+		w := httptest.NewRecorder()
+		srv.OperationsHandler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://127.0.0.1/-/metrics", nil))
+		_, count, _ := strings.Cut(w.Body.String(), "postern_gate_wait_seconds_count ")
+		count, _, _ = strings.Cut(count, "\n")
+		return count
+	}
+	if hashes() != "5" { // four users and the login
+		t.Fatalf("%q hashes", hashes())
+	}
+	a := root.post("/admin/password_change/", url.Values{"old_password": {goodPassword}, "password1": {"Xy9-longer-pass"}, "password2": {"Xy9-longer-pass"}})
+	if a.status != http.StatusSeeOther {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	if hashes() != "7" { // the old password, and the new one
+		t.Errorf("%s hashes, want 7", hashes())
+	}
+	if a := root.get("/api/user/"); a.status != http.StatusOK {
+		t.Errorf("the new session: %d", a.status)
+	}
+	expectLines(t, acts(t, srv, "reauthenticated", "password_changed", "login"), "login root>", "reauthenticated root>", "password_changed root>root", "login root>")
 }

@@ -39,6 +39,17 @@ func (r *Realm) Login(ctx context.Context, name, plain string, v Visit) (*Opened
 		r.refuse(ctx, user, v)
 		return nil, ErrInvalidCredentials
 	}
+	opened, err := r.admitted(ctx, user, stamp, v)
+	if err != nil && !errors.Is(err, ErrInvalidCredentials) {
+		return nil, fmt.Errorf("log in: %w", err)
+	}
+	return opened, err
+}
+
+// admitted opens a session for a user whose password was verified, in place of
+// the visitor's current one. It returns ErrInvalidCredentials if the user has
+// changed since.
+func (r *Realm) admitted(ctx context.Context, user *User, stamp *LoginStamp, v Visit) (*Opened, error) {
 	session, key, err := r.newSession(v)
 	if err != nil {
 		return nil, err
@@ -63,7 +74,7 @@ func (r *Realm) Login(ctx context.Context, name, plain string, v Visit) (*Opened
 		return nil, ErrInvalidCredentials
 	}
 	if err != nil {
-		return nil, fmt.Errorf("log in: %w", err)
+		return nil, err
 	}
 	if start.Audit != nil && !start.Audited {
 		r.record(ctx, *start.Audit)

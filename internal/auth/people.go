@@ -74,6 +74,12 @@ func (r *Realm) SetPassword(ctx context.Context, name, plain string) error {
 	if err != nil {
 		return fmt.Errorf("set the password: %w", err)
 	}
+	return r.setPassword(ctx, user, plain)
+}
+
+// setPassword is SetPassword for a user that was read, whose Password it keeps
+// up to date.
+func (r *Realm) setPassword(ctx context.Context, user *User, plain string) error {
 	who := password.Attributes{Username: user.Username, FirstName: user.FirstName, LastName: user.LastName, Email: user.Email}
 	if err := r.ValidatePassword(ctx, plain, who); err != nil {
 		return err
@@ -82,7 +88,11 @@ func (r *Realm) SetPassword(ctx context.Context, name, plain string) error {
 	if err != nil {
 		return err
 	}
-	return r.change(ctx, user, UserChange{Password: &encoded})
+	if err := r.change(ctx, user, UserChange{Password: &encoded}); err != nil {
+		return err
+	}
+	user.Password = encoded
+	return nil
 }
 
 // SetActive lets the user of that name in or shuts it out; shutting it out

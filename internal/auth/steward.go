@@ -473,9 +473,24 @@ func (s *Steward) ReauthenticationFailed(ctx context.Context) {
 }
 
 // ChangeOwnPassword gives the steward's own account a new password; all its
-// sessions end. Errors as of SetPassword.
-func (s *Steward) ChangeOwnPassword(ctx context.Context, plain string) error {
-	return s.realm.SetPassword(ctx, s.user.Username, plain)
+// sessions end, and one is opened for the visitor. That needs no more hashing:
+// once the password is changed, no want of a place at the gate may say that it
+// is not. Errors as of SetPassword, and ErrInvalidCredentials if somebody else
+// has changed the user since.
+func (s *Steward) ChangeOwnPassword(ctx context.Context, v Visit, plain string) (*Opened, error) {
+	r := s.realm
+	user, err := r.users.UserByID(ctx, s.user.ID)
+	if err != nil {
+		return nil, fmt.Errorf("change the own password: %w", err)
+	}
+	if err := r.setPassword(ctx, user, plain); err != nil {
+		return nil, err
+	}
+	opened, err := r.admitted(ctx, user, &LoginStamp{Verified: user.Password}, v)
+	if err != nil {
+		return nil, fmt.Errorf("open a session after the change of the password: %w", err)
+	}
+	return opened, nil
 }
 
 // Audit lists entries of the audit log, newest first; needs
