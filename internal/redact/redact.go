@@ -10,6 +10,10 @@ import (
 var (
 	// secretParameter is one of a URL that holds a password.
 	secretParameter = regexp.MustCompile(`(?i)([?&;](?:[a-z_]*(?:password|passwd|pwd|secret|token))\s*=)[^&;]*`)
+	// mayCredentials finds, in a whole value, what stands between a colon and an
+	// @, also an encoded or a full-width one and with spaces between, and the
+	// password without a user of a Redis URL.
+	mayCredentials = regexp.MustCompile(`(?is):.*(@|＠|%40)|://:`)
 	// maySecret finds what in any dialect stands around a password.
 	maySecret = regexp.MustCompile(`(?i)\S*(:\S*@|(pass|passwd|password|pwd|secret|token|auth[a-z]*|key)["']?\s*[=:])`)
 )
@@ -28,7 +32,7 @@ func URL(url string) string {
 // Mistake is what may be shown of a value that was not understood: nothing if
 // a password may be in it.
 func Mistake(value string) string {
-	if maySecret.MatchString(value) {
+	if maySecret.MatchString(value) || mayCredentials.MatchString(value) {
 		return ""
 	}
 	return value

@@ -42,6 +42,13 @@ func TestMistake_ShowsNoPasswordOfAnyDialect(t *testing.T) {
 			t.Errorf("%s: %s", value, got)
 		}
 	}
+	for _, value := range []string{
+		"postgres://a:TOP SECRET@h/d", "postgres://a:TOP\nSECRET@h/d", "postgres://a:TOPSECRET%40h/d", "postgres://a:TOPSECRET＠h/d", "redis://:TOPSECRET",
+	} {
+		if got := Mistake(value); got != "" {
+			t.Errorf("%s: %s", value, got)
+		}
+	}
 	for _, value := range []string{"", "10/x", "example.com:80", "https://app.example.com/", "Lax", "1h2", "mysql://h/d", "ann@example.com", "[::1]:80"} {
 		if got := Mistake(value); got != value {
 			t.Errorf("%s is hidden", value)
