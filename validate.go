@@ -113,7 +113,7 @@ func (c *Config) validateIdentity(m *mistakes) {
 	}
 	for _, host := range c.AllowedHosts {
 		if !validHostPattern(host) {
-			m.add("POSTERN_ALLOWED_HOSTS", host, orWrite(`is not a host, so no request matches it: it has no scheme, port, path and quotation marks, and ".example.com" stands for the subdomains too`, bareHost(host)))
+			m.add("POSTERN_ALLOWED_HOSTS", host, orWrite(`is not a host, so no request matches it: a host is written in ASCII, without scheme, port, path and quotation marks, several with commas between, and ".example.com" for the subdomains too`, bareHost(host)))
 		}
 	}
 	if s := c.UnauthenticatedStatus; s != http.StatusForbidden && s != http.StatusUnauthorized {
@@ -131,7 +131,7 @@ func checkSecret(m *mistakes, setting, key string) {
 	case len(key) < minSecretKey:
 		m.add(setting, "", fmt.Sprintf("has %d characters, at least %d are needed%s", len(key), minSecretKey, remedy))
 	case distinct < minDistinct:
-		m.add(setting, "", fmt.Sprintf("has %d different characters, at least %d are needed: it can be guessed%s", distinct, minDistinct, remedy))
+		m.add(setting, "", fmt.Sprintf("has too few different characters (%d, at least %d are needed): it can be guessed%s", distinct, minDistinct, remedy))
 	case len(repeated(key)) < minRepeated:
 		m.add(setting, "", fmt.Sprintf("repeats %d characters, so it can be guessed%s", len(repeated(key)), remedy))
 	}

@@ -101,8 +101,11 @@ func bareOrigin(s string, wildcard bool) string {
 		return ""
 	}
 	star := ""
-	if wildcard && strings.HasPrefix(rest, "*.") {
+	if wildcard && (strings.HasPrefix(rest, "*.") || strings.HasPrefix(rest, ".")) { // ".example.com": older Djangos' notation
 		star = "*."
+	}
+	if !ok && isThisMachine(host) {
+		scheme = "http"
 	}
 	origin := strings.ToLower(scheme) + "://" + star + strings.ToLower(host)
 	if port := originPort.FindString(rest); port != "" && port != defaultPorts[strings.ToLower(scheme)] {
@@ -114,6 +117,14 @@ func bareOrigin(s string, wildcard bool) string {
 	return origin
 }
 
+// isThisMachine reports whether a host is this machine, where front ends are
+// developed without https.
+func isThisMachine(host string) bool {
+	name := strings.ToLower(host)
+	ip, err := netip.ParseAddr(strings.Trim(name, "[]"))
+	return name == "localhost" || strings.HasSuffix(name, ".localhost") || err == nil && ip.IsLoopback()
+}
+
 var (
 	originPort   = regexp.MustCompile(`:[0-9]+$`)
 	defaultPorts = map[string]string{"http": ":80", "https": ":443"}
@@ -123,7 +134,7 @@ var (
 // send it (https://html.spec.whatwg.org/#ascii-serialisation-of-an-origin).
 func validOrigin(s string) bool {
 	u, err := django.Urlsplit(s)
-	if err != nil || u.Scheme == "" || u.Netloc == "" || u.Path != "" || u.Query != "" || u.Fragment != "" || s != u.Scheme+"://"+u.Netloc {
+	if err != nil || u.Scheme == "" || u.Netloc == "" || u.Path != "" || u.Query != "" || u.Fragment != "" || s != u.Scheme+"://"+u.Netloc || u.Netloc[0] == '.' {
 		return false
 	}
 	for i := range len(u.Netloc) {
@@ -151,7 +162,7 @@ func (c *Config) domainProblem(domain string) string {
 	case name == "none" || name == "null":
 		return "is not a domain; leave the setting out for cookies of the host only"
 	case host == "" || port != "" || strings.ContainsAny(name, ":[") || strings.HasSuffix(name, "."):
-		return orWrite("is not a domain, so browsers drop the cookie: it has no scheme, port, path, wildcard and quotation marks", strings.TrimPrefix(bareHost(domain), "."))
+		return orWrite("is not a domain, so browsers drop the cookie: a domain is written in ASCII, without scheme, port, path, wildcard and quotation marks", strings.TrimPrefix(bareHost(domain), "."))
 	case isAddress && domain[0] == '.':
 		return "is an address, which has no subdomains: browsers drop the cookie; leave the setting out"
 	}

@@ -52,6 +52,7 @@ func TestConfig_OriginsThatNoBrowserSends(t *testing.T) {
 		"https://app.example.com:443": "https://app.example.com", "http://app.example.com:80": "http://app.example.com",
 		"https://bücher.example": "https://xn--bcher-kva.example", `"https://app.example.com"`: "https://app.example.com",
 		"https://joe@app.example.com": "https://app.example.com", "https://": "", "https://app.example.com:port": "https://app.example.com",
+		"localhost:3000": "http://localhost:3000", "127.0.0.1:5173": "http://127.0.0.1:5173", "[::1]:3000": "http://[::1]:3000", "app.localhost:80": "http://app.localhost",
 	}
 	for origin, write := range both {
 		for setting, change := range map[string]func(*Config){
@@ -64,12 +65,13 @@ func TestConfig_OriginsThatNoBrowserSends(t *testing.T) {
 			}
 		}
 	}
-	for origin, want := range map[string]string{"*": "ALLOW_ALL_ORIGINS", "https://*.example.com": "ORIGIN_REGEXES"} {
+	for origin, want := range map[string]string{"*": "ALLOW_ALL_ORIGINS", "https://*.example.com": "ORIGIN_REGEXES", "https://.example.com": `write "https://example.com"`} {
 		if got := originProblem(origin, false); !strings.Contains(got, want) {
 			t.Errorf("CORS %s: %q", origin, got)
 		}
 	}
-	for origin, want := range map[string]string{"null": "sandboxed", "https://*": "is not an origin", "https://*.Example.com:443": `write "https://*.example.com"`} {
+	for origin, want := range map[string]string{"null": "sandboxed", "https://*": "is not an origin", "https://*.Example.com:443": `write "https://*.example.com"`,
+		"https://.example.com": `write "https://*.example.com"`, ".example.com": `write "https://*.example.com"`} {
 		if got := originProblem(origin, true); !strings.Contains(got, want) {
 			t.Errorf("CSRF %s: %q", origin, got)
 		}
@@ -157,8 +159,8 @@ func TestConfig_NamesThatMatchNothing(t *testing.T) {
 func TestConfig_SecretKeysThatCanBeGuessed(t *testing.T) {
 	for key, want := range map[string]string{
 		"":                             "is not set",
-		strings.Repeat("n", 50):        "1 different characters",
-		strings.Repeat("abcdefg", 8):   "7 different characters",
+		strings.Repeat("n", 50):        "(1, at least 8 are needed)",
+		strings.Repeat("abcdefg", 8):   "(7, at least 8 are needed)",
 		strings.Repeat("abcdefgh", 8):  "repeats 8 characters",
 		strings.Repeat("changeme!", 5): "repeats 9 characters",
 		"$(head -c 48 /dev/urandom | base64 --wrap)": "placeholder",
