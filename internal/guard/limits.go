@@ -48,6 +48,9 @@ func (x *Exchange) Body() ([]byte, error) {
 		if errors.Is(err, ErrBodyTooLarge) || errors.Is(err, ErrTooManyBodies) {
 			x.LeaveBody()
 		}
+		if errors.Is(err, ErrTooManyBodies) {
+			x.refuse(x.refusedBody())
+		}
 		return nil, err
 	}
 	// The deadline would end the request, too: net/http goes on to read, to

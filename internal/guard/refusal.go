@@ -21,12 +21,13 @@ const (
 	RefusedForwarded      = "forwarded"       // a proxy's header that is there twice
 	RefusedCORS           = "cors"            // answered, but the browser keeps the answer from the page
 	RefusedThrottled      = "throttled"       // too many attempts
+	RefusedBodies         = "bodies"          // no memory is left for the body
 )
 
 // Refusals are all of them.
 var Refusals = []string{
 	RefusedHost, RefusedOperationsHost, RefusedOrigin, RefusedReferer, RefusedCSRF, RefusedCrossSite,
-	RefusedForwarded, RefusedCORS, RefusedThrottled,
+	RefusedForwarded, RefusedCORS, RefusedThrottled, RefusedBodies,
 }
 
 const (
@@ -179,14 +180,26 @@ func (x *Exchange) peer() (name string, trusted bool) {
 	return address.String(), x.guard.trusted(address)
 }
 
+// client is whom attempts and bodies count for, "" if it has no address.
+func (x *Exchange) client() string {
+	if !x.Address.IsValid() {
+		return ""
+	}
+	return AddressKey(x.Address)
+}
+
+// refusedBody is the refusal of one body too many.
+func (x *Exchange) refusedBody() refusal {
+	return refusal{
+		reason: RefusedBodies, message: "request refused: too many request bodies at once, of this client or of all", name: "client", value: x.client(),
+		fix: "if the address is a proxy's, add it to POSTERN_TRUSTED_PROXIES",
+	}
+}
+
 // refusedAttempt is the refusal of one attempt too many.
 func (x *Exchange) refusedAttempt() refusal {
-	client := ""
-	if x.Address.IsValid() {
-		client = AddressKey(x.Address)
-	}
 	return refusal{
-		reason: RefusedThrottled, message: "too many attempts", name: "client", value: client,
+		reason: RefusedThrottled, message: "too many attempts", name: "client", value: x.client(),
 		fix: "if these are your own clients, raise POSTERN_THROTTLE_LOGIN, POSTERN_THROTTLE_LOGIN_ACCOUNT or POSTERN_THROTTLE_REGISTER; if the address is a proxy's, add it to POSTERN_TRUSTED_PROXIES",
 	}
 }

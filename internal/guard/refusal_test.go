@@ -164,6 +164,27 @@ func TestRefusals_ThrottledAnswersAreCounted(t *testing.T) {
 	}
 }
 
+func TestRefusals_BodiesWithoutMemoryAreCounted(t *testing.T) {
+	const sent = 100
+	r := newRecording(nil)
+	r.bodies.bound = 0
+	for range sent {
+		pass(r.Guard, httptest.NewRequest("POST", "http://example.com/api/login/", strings.NewReader("{}")), func(x *Exchange) {
+			if _, err := x.Body(); !errors.Is(err, ErrTooManyBodies) {
+				t.Errorf("the body is read: %v", err)
+			}
+		})
+	}
+	if r.counts[RefusedBodies] != sent || r.lines() != 1 {
+		t.Errorf("counted %v in %d lines, want %d in one", r.counts, r.lines(), sent)
+	}
+	for _, want := range []string{"too many request bodies", "client=192.0.2.1", "POSTERN_TRUSTED_PROXIES"} {
+		if !strings.Contains(r.log.String(), want) {
+			t.Errorf("the log lacks %s: %s", want, &r.log)
+		}
+	}
+}
+
 func TestRefusals_DevelopersReadTheFixInTheAnswer(t *testing.T) {
 	for _, explain := range []bool{false, true} {
 		r := newRecording(func(s *Settings) { s.Explain = explain })

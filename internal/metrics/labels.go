@@ -17,7 +17,7 @@ var (
 // RefusalReasons is what the label "reason" of refused requests may be, and
 // ListenerReasons that of connections that failed before a request.
 var (
-	RefusalReasons  = []string{"host", "operations_host", "origin", "referer", "csrf", "cross_site", "forwarded", "cors", "throttled"}
+	RefusalReasons  = []string{"host", "operations_host", "origin", "referer", "csrf", "cross_site", "forwarded", "cors", "throttled", "bodies"}
 	ListenerReasons = []string{"descriptors", "accept", "tls"}
 )
 
