@@ -118,19 +118,22 @@ func (p *program) startServer(ctx context.Context, r *resolved, w welcome) (err 
 	return server.Serve(ctx, r.listen)
 }
 
-// logger logs to standard error.
 // warnOfWeaknesses logs what check --deploy says of settings with which
 // sessions are in danger, or nobody can log in.
 func (r *resolved) warnOfWeaknesses(ctx context.Context, log *slog.Logger) {
 	for _, w := range r.weaknesses() {
 		if w.AtStart {
 			setting := r.label(strings.TrimPrefix(w.Setting, envPrefix))
-			log.LogAttrs(ctx, slog.LevelWarn, w.Why,
-				slog.String("setting", setting), slog.String("value", w.Value), slog.String("fix", w.WayOut), slog.String("id", w.ID))
+			attrs := []slog.Attr{slog.String("setting", setting)}
+			if w.Value != "" { // a secret has none
+				attrs = append(attrs, slog.String("value", w.Value))
+			}
+			log.LogAttrs(ctx, slog.LevelWarn, setting+": "+w.Why, append(attrs, slog.String("fix", w.WayOut), slog.String("id", w.ID))...)
 		}
 	}
 }
 
+// logger logs to standard error.
 func (p *program) logger(r *resolved) *slog.Logger { return r.loggerTo(p.stderr) }
 
 // serverLogger logs to standard error in the background; flush ends that. A
