@@ -25,7 +25,7 @@ func mustRun(t *testing.T, s *Store, statement string, args ...any) {
 func loosen(t *testing.T, s *Store) {
 	t.Helper()
 	rows, err := s.pool.Query(t.Context(), `select format('alter table %I alter %I drop not null', table_name, column_name) from information_schema.columns
-		where table_schema = 'public' and is_nullable = 'NO' and column_name <> 'id'`)
+		where table_schema = 'public' and is_nullable = 'NO' and (table_name, column_name) not in (select table_name, column_name from information_schema.key_column_usage where constraint_name like '%_pkey')`)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -144,7 +144,7 @@ func (r *reading) stretches() []stretch {
 	keyed := stretch{order: userOrders[r.Sort], down: r.down}
 	least, beyond := bounds(r.UserList)
 	if r.narrowed {
-		least, beyond = r.words[0].Text, r.words[0].Beyond()
+		least, beyond = r.words[0].Text, beyondPrefix(r.words[0].Text)
 	}
 	keyed.from, keyed.to = least, beyond
 	if r.down {

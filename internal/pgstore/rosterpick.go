@@ -19,13 +19,13 @@ const (
 	pickJoined      = `select id from auth_user where date_joined >= $2::timestamptz and date_joined < $3::timestamptz order by date_joined, id limit $1::bigint`
 	pickLastLogin   = `select id from auth_user where last_login >= $2::timestamptz and last_login < $3::timestamptz order by last_login nulls first, id limit $1::bigint`
 	pickNeverLogged = `select id from auth_user where last_login is null order by last_login nulls first, id limit $1::bigint`
-	pickUsername    = `select id from auth_user where lower(username) collate "C" >= lower($2::text) collate "C" and lower(username) collate "C" < lower($3::text) collate "C"
+	pickUsername    = `select id from auth_user where lower(username) collate "C" >= lower($2::text) collate "C" and lower(username) collate "C" < (lower($2::text) || ` + greatest + `) collate "C"
 		order by lower(username) collate "C" limit $1::bigint`
-	pickEmail = `select id from auth_user where lower(email) collate "C" >= lower($2::text) collate "C" and lower(email) collate "C" < lower($3::text) collate "C"
+	pickEmail = `select id from auth_user where lower(email) collate "C" >= lower($2::text) collate "C" and lower(email) collate "C" < (lower($2::text) || ` + greatest + `) collate "C"
 		order by lower(email) collate "C" limit $1::bigint`
-	pickFirstName = `select id from auth_user where first_name <> '' and lower(first_name) collate "C" >= lower($2::text) collate "C" and lower(first_name) collate "C" < lower($3::text) collate "C"
+	pickFirstName = `select id from auth_user where first_name <> '' and lower(first_name) collate "C" >= lower($2::text) collate "C" and lower(first_name) collate "C" < (lower($2::text) || ` + greatest + `) collate "C"
 		order by lower(first_name) collate "C" limit $1::bigint`
-	pickLastName = `select id from auth_user where last_name <> '' and lower(last_name) collate "C" >= lower($2::text) collate "C" and lower(last_name) collate "C" < lower($3::text) collate "C"
+	pickLastName = `select id from auth_user where last_name <> '' and lower(last_name) collate "C" >= lower($2::text) collate "C" and lower(last_name) collate "C" < (lower($2::text) || ` + greatest + `) collate "C"
 		order by lower(last_name) collate "C" limit $1::bigint`
 )
 
@@ -53,7 +53,7 @@ func picks(l *auth.UserList, words []auth.SearchWord) []pick {
 	for _, word := range words {
 		if !word.Anywhere {
 			queries := []string{pickUsername, pickEmail, pickFirstName, pickLastName}
-			all = append(all, pick{queries, []any{word.Text, word.Beyond()}})
+			all = append(all, pick{queries, []any{word.Text}})
 		}
 	}
 	add(l.Superuser != nil && *l.Superuser, pickSuperusers)

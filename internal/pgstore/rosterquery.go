@@ -49,6 +49,13 @@ var userOrders = map[auth.UserSort]userOrder{
 	auth.ByLastLogin: {key: `u.last_login`, param: `%s::timestamptz`, nulls: ` nulls first`},
 }
 
+// greatest is a text that in no database a text goes beyond, byte by byte: one
+// that every encoding has there is none.
+const greatest = `convert_from(case when getdatabaseencoding() = 'UTF8' then '\xf48fbfbf'::bytea when getdatabaseencoding() like 'EUC%' then '\xfefefefe' else '\xffffffff' end, getdatabaseencoding())`
+
+// beyondPrefix is a key greater than every one that begins with the text.
+type beyondPrefix string
+
 // userPlace is a row's place in the order of the list.
 type userPlace struct {
 	key   any  // a text or a time; nil if the order has no key, or it is NULL
@@ -77,7 +84,12 @@ func (s *stretch) where(first int) (condition string, args []any) {
 	}
 	var all []string
 	keyed := s.order.key != "" && !s.nulls
-	key := func(arg any) string { return fmt.Sprintf(s.order.param, next(arg)) }
+	key := func(arg any) string {
+		if prefix, ok := arg.(beyondPrefix); ok {
+			return `(lower(` + next(string(prefix)) + `::text) || ` + greatest + `) collate "C"`
+		}
+		return fmt.Sprintf(s.order.param, next(arg))
+	}
 	row := func(p *userPlace, op string) {
 		switch {
 		case keyed && p.byRow:
@@ -130,7 +142,7 @@ func (s *stretch) orderBy() string {
 		return " order by u.id" + direction
 	}
 	nulls := s.order.nulls
-	if nulls != "" && !s.down {
+	if nulls != "" && s.down {
 		nulls = " nulls last"
 	}
 	return " order by " + s.order.key + direction + nulls + ", u.id" + direction

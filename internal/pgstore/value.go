@@ -91,14 +91,24 @@ func (p timePlan) Scan(src []byte, target any) error {
 }
 
 // prepareConn is what every new connection of a pool needs.
-func prepareConn(_ context.Context, conn *pgx.Conn) error {
+func prepareConn(ctx context.Context, conn *pgx.Conn) error {
 	for _, t := range []*pgtype.Type{
 		{Name: "timestamptz", OID: pgtype.TimestamptzOID, Codec: timeCodec{&pgtype.TimestamptzCodec{}}},
 		{Name: "timestamp", OID: pgtype.TimestampOID, Codec: timeCodec{&pgtype.TimestampCodec{}}},
 	} {
 		conn.TypeMap().RegisterType(t)
 	}
-	return nil
+	return takeBytes(ctx, conn)
+}
+
+// takeBytes has a server whose database has no encoding send bytes as they are:
+// asked for UTF-8, it refuses all of a result with bytes that are none.
+func takeBytes(ctx context.Context, conn *pgx.Conn) error {
+	if conn.PgConn().ParameterStatus("server_encoding") != "SQL_ASCII" {
+		return nil
+	}
+	_, err := conn.Exec(ctx, "set client_encoding to 'SQL_ASCII'")
+	return err
 }
 
 // oddities are the columns of a row that can't be read.
