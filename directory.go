@@ -116,10 +116,10 @@ type Session struct {
 
 // UserQuery selects users, in the order of their ids.
 type UserQuery struct {
-	Search  string // part of a username or an e-mail address
-	Active  *bool
-	AfterID int64 // only ids above it: the page after
-	Limit   int   // at most so many; 0 means 100
+	Search string // part of a username or an e-mail address
+	Active *bool
+	After  *int64 // only ids above it: the page after; nil: from the lowest
+	Limit  int    // at most so many; 0 means 100
 }
 
 // SessionQuery selects sessions, newest first.
@@ -189,19 +189,16 @@ func (d *Directory) CreateUser(ctx context.Context, n NewUser) (*User, error) {
 	u, err := d.realm.CreateUser(d.acting(ctx), auth.NewUser{
 		Username: auth.NormalizeUsername(n.Username), Email: drf.NormalizeEmail(n.Email), Password: n.Password, IsStaff: n.IsStaff, IsSuperuser: n.IsSuperuser,
 	})
-	if refused, ok := errors.AsType[*auth.RefusedError](err); ok && refused.Field != "" {
-		return nil, &InvalidFieldError{Field: refused.Field, Problem: refused.Problem}
-	}
 	if err != nil {
-		return nil, unstorable(invalidPassword(err))
+		return nil, refused(invalidPassword(err))
 	}
 	return publicUser(u), nil
 }
 
-// unstorable is err in the words of this package.
-func unstorable(err error) error {
-	if bad, ok := errors.AsType[*auth.UnstorableError](err); ok {
-		return &InvalidFieldError{Field: bad.Field, Problem: auth.UnstorableMessage}
+// refused is err in the words of this package.
+func refused(err error) error {
+	if refused, ok := errors.AsType[*auth.RefusedError](err); ok && refused.Field != "" {
+		return &InvalidFieldError{Field: refused.Field, Problem: refused.Problem}
 	}
 	return err
 }
@@ -259,7 +256,7 @@ func (d *Directory) RepairUser(ctx context.Context, id int64, r Repair) ([]strin
 	}
 	r.Username, r.Email = auth.NormalizeUsername(r.Username), drf.NormalizeEmail(r.Email)
 	columns, err := d.realm.RepairUser(d.acting(ctx), id, auth.Repair(r))
-	return columns.Names(), unstorable(err)
+	return columns.Names(), refused(err)
 }
 
 // Users lists the users that q selects.

@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"errors"
 	"net/url"
 	"slices"
 	"strconv"
@@ -64,12 +63,6 @@ func (f fields) refuse(e *auth.RefusedError) (problem string) {
 		return ""
 	}
 	return e.Problem
-}
-
-// blameUnstorable blames the field whose value the database can't store.
-func (f fields) blameUnstorable(err error) bool {
-	bad, ok := errors.AsType[*auth.UnstorableError](err)
-	return ok && f.blame(bad.Field, auth.UnstorableMessage)
 }
 
 // Wrong reports whether anything is wrong.

@@ -126,7 +126,8 @@ func (a *Admin) saveGroup(v *visit) error {
 		return a.show(v, v.refusedStatus(), "group", title, f)
 	}
 	id, err := v.steward.SaveGroup(a.actor(v), v.id, f.Fields.value("name"), permissions)
-	if f.Fields.blameUnstorable(err) {
+	if refused, ok := errors.AsType[*auth.RefusedError](err); ok {
+		f.Fields.blame("name", refused.Problem)
 		return a.show(v, http.StatusUnprocessableEntity, "group", title, f)
 	} else if errors.Is(err, auth.ErrGroupNameTaken) {
 		f.Fields.blame("name", "A group with that name already exists.")

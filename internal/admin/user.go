@@ -270,7 +270,8 @@ func (a *Admin) changeUser(v *visit) error {
 		return a.show(v, v.refusedStatus(), "user", f.Card.Username, f)
 	}
 	err = v.steward.EditUser(a.actor(v), v.id, edit.UserEdit)
-	if f.Fields.blameUnstorable(err) {
+	if refused, ok := errors.AsType[*auth.RefusedError](err); ok {
+		f.Problem = f.Fields.refuse(refused)
 		return a.show(v, http.StatusUnprocessableEntity, "user", f.Card.Username, f)
 	} else if errors.Is(err, auth.ErrUsernameTaken) {
 		f.Fields.blame("username", "A user with that username already exists.")
@@ -278,8 +279,6 @@ func (a *Admin) changeUser(v *visit) error {
 		// It was deleted since the form was read.
 		f.Problem = notOffered
 		return a.show(v, http.StatusUnprocessableEntity, "user", f.Card.Username, f)
-	} else if refused, ok := errors.AsType[*auth.RefusedError](err); ok {
-		f.Problem = f.Fields.refuse(refused)
 	} else if f.Problem = a.ruleBroken(v, err); err != nil && f.Problem == "" {
 		return err
 	}
@@ -412,7 +411,6 @@ func (a *Admin) addUser(v *visit) error {
 		if problem := f.refuse(refused); problem != "" {
 			f.blame("username", problem)
 		}
-	case f.blameUnstorable(err):
 	case errors.Is(err, auth.ErrUsernameTaken):
 		f.blame("username", "A user with that username already exists.")
 	case err != nil:

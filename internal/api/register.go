@@ -52,7 +52,6 @@ func (a *API) serveRegister(e *exchange) error {
 	}, e.visit())
 	var weak *password.Weak
 	var refused *auth.RefusedError
-	var unstorable *auth.UnstorableError
 	switch {
 	case errors.As(err, &weak):
 		return fieldError("password", weak.Messages...)
@@ -60,8 +59,6 @@ func (a *API) serveRegister(e *exchange) error {
 		return fieldError("username", usernameTaken)
 	case errors.As(err, &refused):
 		return fieldError(refusedField(refused), refused.Problem)
-	case errors.As(err, &unstorable):
-		return fieldError(unstorable.Field, auth.UnstorableMessage)
 	case err != nil:
 		return err
 	}

@@ -8,16 +8,6 @@ package auth
 
 import "errors"
 
-// UnstorableError says that the database's encoding lacks a character of a value.
-type UnstorableError struct {
-	Field string // the column: username, email, first_name, last_name or name
-}
-
-func (e *UnstorableError) Error() string { return e.Field + ": " + UnstorableMessage }
-
-// UnstorableMessage says the same to a client.
-const UnstorableMessage = "Characters that the database cannot store are not allowed."
-
 // The errors that acts and stores return, to be told apart with errors.Is.
 var (
 	// ErrNoUser says that no user has the name or id asked for.

@@ -11,10 +11,12 @@ import (
 )
 
 // RefusedError says that the database has a rule of its own, such as a unique
-// index or a check that somebody added to auth_user, which a user breaks.
+// index or a check that somebody added to auth_user, which a user breaks; or
+// that its encoding lacks a character of a user or of a group.
 type RefusedError struct {
 	// Field is the field of the user that breaks it: "username", "email",
-	// "first_name" or "last_name"; "" if it is none of them, or unknown.
+	// "first_name" or "last_name", of a group "name"; "" if it is none of them,
+	// or unknown.
 	Field string
 	// Problem is a sentence for who filled in the field.
 	Problem string
@@ -67,6 +69,12 @@ func RefusedLength(values, limits map[string]int) error {
 		}
 	}
 	return RefusedBy(Rule{Name: "the length of a column"})
+}
+
+// RefusedEncoding is the error for a field with a character that the database's
+// encoding lacks.
+func RefusedEncoding(field string) error {
+	return &RefusedError{Field: field, Problem: "Characters that the database cannot store are not allowed.", Rule: "the encoding of the database"}
 }
 
 // Lengths are how long the fields of a user are, in characters.

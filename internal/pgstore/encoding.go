@@ -26,7 +26,7 @@ func (s *Store) explainUnstorable(ctx context.Context, err error, fields ...fiel
 	}
 	for _, f := range fields {
 		if f.text != nil && s.lacks(ctx, *f.text) {
-			return &auth.UnstorableError{Field: f.name}
+			return auth.RefusedEncoding(f.name)
 		}
 	}
 	return err
