@@ -261,7 +261,7 @@ func (d *Directory) RepairUser(ctx context.Context, id int64, r Repair) ([]strin
 
 // Users lists the users that q selects.
 func (d *Directory) Users(ctx context.Context, q UserQuery) ([]User, error) {
-	found, err := d.realm.Users(ctx, auth.UserFilter{Search: q.Search, Active: q.Active, AfterID: q.AfterID, Limit: q.Limit})
+	found, err := d.realm.Users(ctx, auth.UserFilter{Search: q.Search, Active: q.Active, After: q.After, Limit: q.Limit})
 	if err != nil {
 		return nil, err
 	}

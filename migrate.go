@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/postern-auth/postern/internal/auth"
 	"github.com/postern-auth/postern/internal/redact"
 	"github.com/postern-auth/postern/internal/sqlstore"
 )
@@ -81,7 +82,8 @@ type DatabaseCondition struct {
 	// Hashes says how new passwords are hashed, and why, in the database of a
 	// Django project, whose hashes are followed; "" in any other.
 	Hashes string
-	// Warnings is what an operator of such a database should know.
+	// Warnings is what an operator of such a database should know, and which
+	// users can't be read: of the 10,000 with the highest ids the first 20.
 	Warnings []string
 	// Weaknesses is what is weak in how a PostgreSQL server is set up, as
 	// [Config.Weaknesses] has it of the settings.
@@ -135,7 +137,9 @@ func inspectSQLite(ctx context.Context, c Config) (*DatabaseCondition, error) {
 		return nil, err
 	}
 	found := &DatabaseCondition{Exists: inspected.Exists, Migrations: publicMigrations(inspected.Steps)}
-	return found, errors.Join(err, found.meet(ctx, &c, inspected))
+	err = errors.Join(err, found.meet(ctx, &c, inspected))
+	found.warnOf(inspected.Unreadable)
+	return found, err
 }
 
 func inspectPostgres(ctx context.Context, c Config) (_ *DatabaseCondition, err error) {
@@ -162,6 +166,11 @@ func inspectPostgres(ctx context.Context, c Config) (_ *DatabaseCondition, err e
 		if err := store.Ready(ctx); err != nil {
 			return found, err
 		}
+		unreadable, err := auth.UnreadableUsers(ctx, store)
+		if err != nil {
+			return found, err
+		}
+		found.warnOf(unreadable)
 	}
 	server, err := store.Condition(ctx)
 	if err != nil {
@@ -176,6 +185,14 @@ func inspectPostgres(ctx context.Context, c Config) (_ *DatabaseCondition, err e
 		}
 	}
 	return found, nil
+}
+
+// warnOf adds warnings of users who can't be read.
+func (d *DatabaseCondition) warnOf(users []auth.User) {
+	for i := range users {
+		u := &users[i]
+		d.Warnings = append(d.Warnings, fmt.Sprintf("auth_user, id %d: unreadable %s; the user cannot log in; fix: postern users repair --id %d", u.ID, u.Unreadable, u.ID))
+	}
 }
 
 // meet finds out about a Django project in the database.

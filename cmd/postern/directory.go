@@ -69,5 +69,22 @@ func operator() string {
 
 // warnings is the log of a command that is no server.
 func (p *program) warnings() *slog.Logger {
-	return slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: slog.LevelError}))
+	return slog.New(commandLog{slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: slog.LevelWarn})})
+}
+
+// commandLog lets errors through, and warnings of rows that can't be read. What
+// can't be read of a user, commands say themselves.
+type commandLog struct{ slog.Handler }
+
+// Handle implements slog.Handler.
+func (h commandLog) Handle(ctx context.Context, r slog.Record) error {
+	shown := r.Level >= slog.LevelError
+	r.Attrs(func(a slog.Attr) bool {
+		shown = shown || a.Key == "table" && a.Value.String() != "auth_user"
+		return !shown
+	})
+	if !shown {
+		return nil
+	}
+	return h.Handler.Handle(ctx, r)
 }

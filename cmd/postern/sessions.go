@@ -116,12 +116,12 @@ func usernames(ctx context.Context, d *postern.Directory, sessions []postern.Ses
 			continue
 		}
 		asked[id] = true
-		users, err := d.Users(ctx, postern.UserQuery{AfterID: id - 1, Limit: 1})
-		if err != nil {
+		u, err := d.UserByID(ctx, id)
+		switch {
+		case err == nil:
+			names[id] = u.Username
+		case !errors.Is(err, postern.ErrNoUser):
 			return nil, err
-		}
-		if len(users) == 1 && users[0].ID == id {
-			names[id] = users[0].Username
 		}
 	}
 	return names, nil

@@ -67,6 +67,7 @@ func (p *program) usersCommand() *cobra.Command {
 func (c *usersCommands) listCommand() *cobra.Command {
 	var q postern.UserQuery
 	var active, inactive bool
+	var after int64
 	cmd := &cobra.Command{
 		Use:   "list [flags]",
 		Short: "List users, in the order of their ids",
@@ -76,7 +77,7 @@ func (c *usersCommands) listCommand() *cobra.Command {
 	flags.StringVar(&q.Search, "search", "", "only those with this in the username or the e-mail address")
 	flags.BoolVar(&active, "active", false, "only those who may log in")
 	flags.BoolVar(&inactive, "inactive", false, "only those who may not")
-	flags.Int64Var(&q.AfterID, "after", 0, "only ids above this one: the next page")
+	flags.Int64Var(&after, "after", 0, "only ids above this one: the next page")
 	flags.IntVar(&q.Limit, "limit", 100, "at most so many")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := errors.Join(exclusive(cmd, "active", "inactive"), checkLimit(q.Limit)); err != nil {
@@ -84,6 +85,9 @@ func (c *usersCommands) listCommand() *cobra.Command {
 		}
 		if active || inactive {
 			q.Active = &active
+		}
+		if cmd.Flags().Changed("after") {
+			q.After = &after
 		}
 		return c.bound.administer(cmd.Context(), func(d *postern.Directory, _ *resolved) error {
 			return c.list(cmd.Context(), d, q)
@@ -103,6 +107,11 @@ func (c *usersCommands) list(ctx context.Context, d *postern.Directory, q poster
 		users = users[:limit]
 		fmt.Fprintf(c.stderr, "postern: there are more; go on with --after %d\n", users[limit-1].ID)
 	}
+	for i := range users {
+		if u := &users[i]; u.Unreadable != nil {
+			fmt.Fprintln(c.stderr, "postern: "+unreadable(u))
+		}
+	}
 	if c.asJSON {
 		list := make([]userJSON, len(users))
 		for i := range users {
@@ -120,6 +129,11 @@ func (c *usersCommands) list(ctx context.Context, d *postern.Directory, q poster
 		})
 	}
 	return columns(c.stdout, rows...)
+}
+
+// unreadable says what can't be read of a user.
+func unreadable(u *postern.User) string {
+	return fmt.Sprintf("auth_user, id %d: unreadable %s; the user cannot log in; fix: postern users repair --id %d", u.ID, strings.Join(u.Unreadable, ", "), u.ID)
 }
 
 func (c *usersCommands) showCommand() *cobra.Command {

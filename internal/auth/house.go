@@ -114,6 +114,7 @@ func (r *Realm) keepHouse(ctx context.Context) {
 	defer sweep.Stop()
 	sample := time.NewTimer(untilSample(r.now()))
 	defer sample.Stop()
+	r.lookForUnreadable(ctx)
 	r.sweepOnce(ctx)
 	for {
 		select {

@@ -43,10 +43,10 @@ type UserChange struct {
 type UserFilter struct {
 	Search   string // part of the username or e-mail address, "" for all
 	Active   *bool
-	AfterID  int64 // keyset: ids above it; with Newest, below it (0: from the end)
-	Newest   bool  // highest ids first
-	Limit    int   // at most so many; 0 means 100
-	Superior bool  // active superusers only
+	After    *int64 // keyset: ids above it; with Newest, below it; nil: from the end
+	Newest   bool   // highest ids first
+	Limit    int    // at most so many; 0 means 100
+	Superior bool   // active superusers only
 }
 
 // NormalizeUsername is django.contrib.auth.models.AbstractBaseUser.normalize_username:

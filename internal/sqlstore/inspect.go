@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/postern-auth/postern/internal/auth"
 )
 
 // inspectedHashes is how many hashes InspectSQLite reads.
@@ -19,6 +21,8 @@ const inspectedHashes = 1000
 type Condition struct {
 	Exists bool        // false: the file can be created
 	Steps  []Migration // of the schema, applied or pending
+	// Unreadable is [auth.UnreadableUsers], if the schema is complete.
+	Unreadable []auth.User
 
 	project bool
 	hashes  []string
@@ -82,7 +86,11 @@ func InspectSQLite(ctx context.Context, path string) (_ *Condition, err error) {
 	if len(found.Pending()) > 0 {
 		return found, nil
 	}
-	return found, s.Ready(ctx)
+	if err := s.Ready(ctx); err != nil {
+		return found, err
+	}
+	found.Unreadable, err = auth.UnreadableUsers(ctx, s)
+	return found, err
 }
 
 // inspectMissing finds out whether the file can be made, by making another.

@@ -220,14 +220,18 @@ func (s *Store) Users(ctx context.Context, f auth.UserFilter) ([]auth.User, erro
 	if !possible {
 		return nil, nil
 	}
-	query, after := selectUsers, f.AfterID
+	query, after := selectUsers, int64(math.MinInt64) // ids may be negative
 	if f.Newest {
-		query = selectNewestUsers
-		if after--; f.AfterID == 0 {
-			after = math.MaxInt64
-		}
-	} else if after == 0 {
-		after = math.MinInt64 // ids may be negative
+		query, after = selectNewestUsers, math.MaxInt64
+	}
+	switch {
+	case f.After == nil:
+	case !f.Newest:
+		after = *f.After
+	case *f.After == math.MinInt64:
+		return nil, nil
+	default:
+		after = *f.After - 1
 	}
 	onlyActive := f.Active != nil && *f.Active
 	onlyInactive := f.Active != nil && !*f.Active

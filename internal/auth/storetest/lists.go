@@ -21,7 +21,7 @@ func (h *home) mustList(t *testing.T, f auth.UserFilter) []auth.User {
 
 var lists = []contract{
 	{"a list of nobody is empty and no error", func(t *testing.T, h *home) {
-		for _, f := range []auth.UserFilter{{}, {Newest: true}, {Search: "x"}, {Active: ptr(true)}, {Superior: true}, {AfterID: 7}} {
+		for _, f := range []auth.UserFilter{{}, {Newest: true}, {Search: "x"}, {Active: ptr(true)}, {Superior: true}, {After: ptr[int64](7)}} {
 			if users := h.mustList(t, f); len(users) != 0 {
 				t.Errorf("Users(%+v) = %v", f, usernames(users))
 			}
@@ -40,13 +40,13 @@ var lists = []contract{
 			filter auth.UserFilter
 			want   string
 		}{
-			{auth.UserFilter{AfterID: made[1].ID}, "cde"},
-			{auth.UserFilter{AfterID: made[1].ID, Limit: 2}, "cd"},
-			{auth.UserFilter{AfterID: made[4].ID}, ""},
+			{auth.UserFilter{After: &made[1].ID}, "cde"},
+			{auth.UserFilter{After: &made[1].ID, Limit: 2}, "cd"},
+			{auth.UserFilter{After: &made[4].ID}, ""},
 			{auth.UserFilter{Newest: true}, "edcba"},
 			{auth.UserFilter{Newest: true, Limit: 2}, "ed"},
-			{auth.UserFilter{Newest: true, AfterID: made[3].ID, Limit: 2}, "cb"},
-			{auth.UserFilter{Newest: true, AfterID: made[0].ID}, ""},
+			{auth.UserFilter{Newest: true, After: &made[3].ID, Limit: 2}, "cb"},
+			{auth.UserFilter{Newest: true, After: &made[0].ID}, ""},
 			{auth.UserFilter{Limit: 1}, "a"},
 			{auth.UserFilter{Limit: 100}, "abcde"},
 		} {
