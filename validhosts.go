@@ -183,10 +183,12 @@ func (c *Config) domainProblem(domain string) string {
 func (c *Config) visitedHosts() []string {
 	var hosts []string
 	for _, h := range c.AllowedHosts {
-		hosts = append(hosts, strings.ToLower(h))
+		if validHostPattern(h) { // what is none may hold a password
+			hosts = append(hosts, strings.ToLower(h))
+		}
 	}
 	for _, o := range c.CSRF.TrustedOrigins {
-		if u, err := django.Urlsplit(o); err == nil {
+		if u, err := django.Urlsplit(o); err == nil && originProblem(o, true) == "" {
 			hosts = append(hosts, strings.TrimPrefix(originPort.ReplaceAllString(u.Netloc, ""), "*"))
 		}
 	}

@@ -147,9 +147,11 @@ func (r *resolved) readSecretKeyFile() {
 }
 
 // mayBeKey reports whether somebody may have put the key where the path of its
-// file belongs: it is long enough, and no folder of that name is there.
+// file belongs: it is long enough, and no folder of that name is there. A key
+// in base64 may begin with a slash.
 func mayBeKey(path string) bool {
-	return len(path) >= 32 && !exists(path) && (filepath.Dir(path) == "." || !exists(filepath.Dir(path)))
+	dir := filepath.Dir(path)
+	return len(path) >= 32 && !exists(path) && (dir == "." || dir == string(filepath.Separator) || !exists(dir))
 }
 
 // readSmall reads a file that can't fill the memory. Its error does not

@@ -53,6 +53,11 @@ func (p *program) run(args []string) int {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	go endOnSignals(cancel)
+	return p.execute(ctx, args)
+}
+
+// execute is run until ctx ends.
+func (p *program) execute(ctx context.Context, args []string) int {
 	root := p.root()
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)

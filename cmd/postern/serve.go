@@ -46,12 +46,15 @@ func (p *program) serveCommand() *cobra.Command {
 // err is every mistake in the settings, or nil.
 func (r *resolved) err() error { return errors.Join(r.mistakes...) }
 
-// checkListening judges what Config does not know: where to listen.
+// checkListening judges what Config does not know: where to listen, and where
+// to send traces.
 func (r *resolved) checkListening() {
 	if r.listen.UnixSocket != "" && !r.isSet("ADDR") {
 		r.listen.Addr = ""
 	}
 	switch l := &r.listen; {
+	case strings.Contains(l.TLSKey, "-----BEGIN"):
+		r.reject("TLS_KEY", "", "holds the key itself; write it to a file, and give the path of that")
 	case l.TLSCert != "" && l.TLSKey == "":
 		r.reject("TLS_KEY", "", "is not set, but "+r.label("TLS_CERT")+" is; set both or neither")
 	case l.TLSCert == "" && l.TLSKey != "":
@@ -59,6 +62,9 @@ func (r *resolved) checkListening() {
 	}
 	if r.isSet("UNIX_SOCKET_MODE") && r.listen.UnixSocket == "" {
 		r.reject("UNIX_SOCKET", "", "is not set, but "+r.label("UNIX_SOCKET_MODE")+" is")
+	}
+	if env := environment(r.bound.program.environ); wantsTraces(env) {
+		r.mistakes = append(r.mistakes, tracingMistakes(env)...)
 	}
 }
 

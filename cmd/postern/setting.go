@@ -162,6 +162,7 @@ type resolved struct {
 	sources  map[string]source // by the setting's name
 	failed   map[string]bool   // settings with a mistake
 	mistakes []error
+	written  map[string]string // settings as they were written
 	// generated says that dev makes the secret key.
 	generated bool
 }
@@ -169,7 +170,7 @@ type resolved struct {
 // resolve reads flags, environment and file. Its mistakes are kept, so that
 // all can be told at once; see [resolved.err].
 func (b *bound) resolve() *resolved {
-	r := &resolved{bound: b, sources: map[string]source{}, failed: map[string]bool{}}
+	r := &resolved{bound: b, sources: map[string]source{}, failed: map[string]bool{}, written: map[string]string{}}
 	env := environment(b.program.environ)
 	if b.configFile == "" {
 		b.configFile = env["POSTERN_CONFIG"]
@@ -187,6 +188,7 @@ func (b *bound) resolve() *resolved {
 		if f := b.flags[s.name]; f != nil && len(f.texts) > 0 {
 			value, r.sources[s.name] = f.given(s.isList()), fromFlag
 		}
+		r.written[s.name] = value.shown()
 		if s.implied && !r.isSet(s.name) {
 			continue
 		}
@@ -206,8 +208,11 @@ func (r *resolved) isSet(name string) bool { return r.sources[name] > fromPreset
 // reject notes a mistake in a setting.
 func (r *resolved) reject(name, value, problem string) {
 	r.failed[name] = true
-	if s := settingNamed(name); s != nil && s.hidesValue() {
+	written := r.written[name]
+	if s := settingNamed(name); s != nil && s.hidesValue() || name == "SECRET_KEY_FILE" && mayBeKey(written) {
 		value = ""
+	} else if redact.Mistake(written) != written { // also of a part of it
+		value, problem = "", redact.Quotes(problem, written)
 	}
 	r.mistakes = append(r.mistakes, &postern.ConfigError{Setting: r.label(name), Value: redact.Mistake(value), Problem: problem})
 }

@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"log/slog"
 	"strings"
 	"time"
@@ -13,8 +13,6 @@ import (
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
-
-	"github.com/postern-auth/postern"
 )
 
 // lastSpans is how long a stop waits for the last spans to be taken.
@@ -29,22 +27,20 @@ func (r *resolved) trace(ctx context.Context, env map[string]string, log *slog.L
 	if !wantsTraces(env) {
 		return func() {}, nil
 	}
-	if err := checkProtocol(env); err != nil {
-		return nil, err
-	}
-	otel.SetLogger(logr.FromSlogHandler(log.Handler()))
+	hide := hiderOfTracing(env)
+	otel.SetLogger(logr.FromSlogHandler(quietHandler{log.Handler()}))
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
-		log.LogAttrs(ctx, slog.LevelWarn, "tracing", slog.Any("error", err))
+		log.LogAttrs(ctx, slog.LevelWarn, "traces were not sent; look at the collector and the OTEL_… variables", slog.String("error", hide.Replace(err.Error())))
 	}))
 	exporter, err := otlptracehttp.New(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("set up tracing: %w", err)
+		return nil, errors.New("set up tracing: " + hide.Replace(err.Error()))
 	}
 	service, err := resource.New(ctx,
 		resource.WithAttributes(attribute.String("service.name", "postern"), attribute.String("service.version", thisBuild().Version)),
 		resource.WithTelemetrySDK(), resource.WithHost(), resource.WithFromEnv())
 	if err != nil {
-		return nil, fmt.Errorf("set up tracing: %w", err)
+		return nil, errors.New("set up tracing: " + hide.Replace(err.Error()))
 	}
 	provider := sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(service))
 	r.config.TracerProvider = provider
@@ -52,7 +48,7 @@ func (r *resolved) trace(ctx context.Context, env map[string]string, log *slog.L
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastSpans)
 		defer cancel()
 		if err := provider.Shutdown(ctx); err != nil {
-			log.LogAttrs(ctx, slog.LevelWarn, "the last traces are lost", slog.Any("error", err))
+			log.LogAttrs(ctx, slog.LevelWarn, "the last traces are lost", slog.String("error", hide.Replace(err.Error())))
 		}
 	}, nil
 }
@@ -62,19 +58,4 @@ func wantsTraces(env map[string]string) bool {
 		return false
 	}
 	return env["OTEL_EXPORTER_OTLP_ENDPOINT"] != "" || env["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] != ""
-}
-
-// checkProtocol refuses what would send nothing, or something else than asked.
-func checkProtocol(env map[string]string) error {
-	for _, name := range []string{"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"} {
-		switch value := env[name]; value {
-		case "":
-			continue
-		case "http/protobuf":
-			return nil
-		default:
-			return &postern.ConfigError{Setting: name, Value: value, Problem: `must be "http/protobuf", the one protocol spoken here (port 4318 of most collectors)`}
-		}
-	}
-	return nil
 }

@@ -4,6 +4,7 @@ package redact
 
 import (
 	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -15,7 +16,7 @@ var (
 	// password without a user of a Redis URL.
 	mayCredentials = regexp.MustCompile(`(?is):.*(@|＠|%40)|://:`)
 	// maySecret finds what in any dialect stands around a password.
-	maySecret = regexp.MustCompile(`(?i)\S*(:\S*@|(pass|passwd|password|pwd|secret|token|auth[a-z]*|key)["']?\s*[=:])`)
+	maySecret = regexp.MustCompile(`(?is)\S*(:.*@|(pass|passwd|password|pwd|secret|token|auth[a-z]*|key)["']?\s*[=:])`)
 )
 
 // URL hides who a URL that was understood logs in as and with what. Of one
@@ -44,4 +45,17 @@ func Text(message string) string {
 		return message[:at[0]] + "…"
 	}
 	return message
+}
+
+// quotation is a text in double quotation marks, as strconv.Quote writes it.
+var quotation = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
+
+// Quotes hides the parts of a value that a message quotes.
+func Quotes(message, value string) string {
+	return quotation.ReplaceAllStringFunc(message, func(quoted string) string {
+		if text, err := strconv.Unquote(quoted); err == nil && !strings.Contains(value, text) {
+			return quoted
+		}
+		return `"…"`
+	})
 }

@@ -31,7 +31,7 @@ func TestURL(t *testing.T) {
 var dialects = []string{
 	"host=h user=a password=TOPSECRET dbname=d", "host = h password = 'TOPSECRET'", `password="TOP SECRET"`, "Server=h;User Id=a;Password=TOPSECRET",
 	"Server=h;Pwd=TOPSECRET", "a:TOPSECRET@h:5432/d", "postgres:/a:TOPSECRET@h/d", "postgres:a:TOPSECRET@h/d", "sqlite://a:TOPSECRET@h/x/d",
-	"jdbc:postgresql://h/d?user=a&password=TOPSECRET", "postgresql+psycopg2://a:TOPSECRET@h/d", "postgres://a:TOP/SECRET@h/d", "postgres://a:TOP#SECRET@h/d",
+	"jdbc:postgresql://h/d?user=a&password=TOPSECRET", "postgresql+psycopg2://a:TOPSECRET@h/d", "postgres://a:TOP/SECRET@h/d", "postgres://a:TOP#SECRET@h/d", "redis://a:TOP SECRET@h", "a:TOP\nSECRET@h",
 	"h:6379,password=TOPSECRET", "h:6379,ssl=true,Password=TOPSECRET", ":TOPSECRET@h:6379", "redis:TOPSECRET@h", `{"password": "TOPSECRET"}`,
 	"secret_key: TOPSECRET", "api-key=TOPSECRET", "Authorization=TOPSECRET auth=TOPSECRET",
 }
@@ -66,5 +66,12 @@ func TestText_EndsBeforeAPassword(t *testing.T) {
 	const plain = `unknown flag: --colour; did you mean --csrf-cookie-name?`
 	if got := Text(plain); got != plain {
 		t.Errorf("%q", got)
+	}
+}
+
+func TestQuotes_HidesPartsOfTheValueOnly(t *testing.T) {
+	got := Quotes(`"TOP\"SEC" is not a network: write "10.0.0.0/8"; "RET@h" is not one`, `a:TOP"SEC,RET@h`)
+	if want := `"…" is not a network: write "10.0.0.0/8"; "…" is not one`; got != want {
+		t.Errorf("%s, want %s", got, want)
 	}
 }
