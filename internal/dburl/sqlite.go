@@ -93,6 +93,8 @@ func (f *SQLiteFile) readPath(path string) error {
 		return errNoFile
 	case strings.ContainsRune(path, 0):
 		return errors.New("has a zero byte in it")
+	case len(path) > 1 && strings.IndexByte(`"'`, path[0]) >= 0 && path[len(path)-1] == path[0]:
+		return errors.New("has quotation marks around the path, which would be part of the file's name; take them off")
 	case strings.HasSuffix(path, "/"):
 		return errors.New("ends with a slash and names a folder; name the file in it")
 	}

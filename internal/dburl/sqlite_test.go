@@ -9,6 +9,7 @@ import (
 func TestSQLite_ReadsSlashesAsSQLAlchemyAndDjDatabaseURL(t *testing.T) {
 	for raw, want := range map[string]string{
 		"sqlite:x.db":                        "x.db",
+		`sqlite:"x" and 'y.db`:               `"x" and 'y.db`,
 		"sqlite:dir/x.db":                    "dir/x.db",
 		"sqlite:/abs/x.db":                   "/abs/x.db",
 		"sqlite:///x.db":                     "x.db",
@@ -51,6 +52,9 @@ func TestSQLite_RefusesWhatIsNoFileOrCanNotBeHonoured(t *testing.T) {
 		"sqlite://var/lib/x.db":           "two slashes",
 		"sqlite:file://host/x.db":         "file:",
 		"sqlite:/var/lib/":                "folder",
+		`sqlite:"x.db"`:                   "quotation marks",
+		"sqlite:///'x.db'":                "quotation marks",
+		"sqlite:file:'x.db'?uri=true":     "quotation marks",
 		"sqlite:x\n.db":                   "control characters",
 	} {
 		f, err := SQLite(raw)
