@@ -149,5 +149,5 @@ func refuseForeignUsers(c *Config, found string, err error) error {
 		return err
 	}
 	return &ConfigError{Setting: "POSTERN_DATABASE_URL", Value: redact.URL(c.Database),
-		Problem: "is a Django's database, but " + found + "; Postern reads and writes auth_user only: give it a database of its own, or change the project to users in auth_user"}
+		Problem: "is the database of a Django project, but " + found + "; Postern reads and writes auth_user only: give it a database of its own, or change the project to users in auth_user"}
 }

@@ -88,5 +88,5 @@ func (o *OddRows) warn(table, id, column, message string) {
 		return
 	}
 	o.log.LogAttrs(context.Background(), slog.LevelWarn, message,
-		slog.String("table", table), slog.String("id", id), slog.String("column", column), slog.Int("skipped", skipped))
+		slog.String("table", table), slog.String("id", id), slog.String("column", column), slog.Int("not_logged", skipped))
 }
