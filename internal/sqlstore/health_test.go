@@ -269,6 +269,9 @@ func TestOpenSQLite_NoEmptyFileBesideALog(t *testing.T) {
 	} else if !strings.Contains(err.Error(), "put the file back") {
 		t.Error(err)
 	}
+	if _, err := InspectSQLite(t.Context(), path); err == nil {
+		t.Error("the check finds nothing, and the server will not start")
+	}
 	must(t, os.Rename(path+".old", path))
 	again := openAt(t, path, Options{})
 	var users int

@@ -95,6 +95,9 @@ func InspectSQLite(ctx context.Context, path string) (_ *Condition, err error) {
 
 // inspectMissing finds out whether the file can be made, by making another.
 func inspectMissing(path string) (*Condition, error) {
+	if err := checkNoLog(path); err != nil {
+		return nil, err
+	}
 	steps, err := migrationSteps()
 	if err != nil {
 		return nil, err

@@ -111,9 +111,9 @@ var creating sync.Mutex
 func createFile(path string) error {
 	creating.Lock()
 	defer creating.Unlock()
-	if log, err := os.Stat(path + walSuffix); err == nil && log.Size() > 0 {
-		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("open database %s: the file is missing, but its write-ahead log %s is there, with writes that only the file completes: put the file back, or delete the log to begin with an empty database", path, path+walSuffix)
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		if err := checkNoLog(path); err != nil {
+			return err
 		}
 	}
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
@@ -124,6 +124,15 @@ func createFile(path string) error {
 		return checkFile(path)
 	}
 	return explainMissing(path, err)
+}
+
+// checkNoLog returns an error if the write-ahead log of a file that is missing
+// is there.
+func checkNoLog(path string) error {
+	if log, err := os.Stat(path + walSuffix); err != nil || log.Size() == 0 {
+		return nil
+	}
+	return fmt.Errorf("open database %s: the file is missing, but its write-ahead log %s is there, with writes that only the file completes: put the file back, or delete the log to begin with an empty database", path, path+walSuffix)
 }
 
 // explainMissing says why a file could not be created.

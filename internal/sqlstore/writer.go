@@ -248,6 +248,11 @@ func (w *writer) connect() error {
 	if w.conn != nil {
 		return nil
 	}
+	// A new connection to a file that took the place of the store's would apply
+	// the former file's write-ahead log to it.
+	if err := w.health.locate(); err != nil {
+		return err
+	}
 	conn, err := w.db.Conn(context.Background())
 	if err != nil {
 		return err
