@@ -22,7 +22,7 @@ const (
 )
 
 var (
-	bcryptBase64 = base64.NewEncoding(bcryptAlphabet).WithPadding(base64.NoPadding)
+	bcryptBase64 = base64.NewEncoding(bcryptAlphabet).WithPadding(base64.NoPadding).Strict()
 
 	errBcryptNUL = errors.New("the password contains a NUL")
 )
@@ -125,8 +125,9 @@ func parseBcrypt(name, rest string) (record, bool) {
 	}, true
 }
 
-// decodeBcrypt ignores the bits that are left over in the last character, as
-// all implementations do, but not line ends, as encoding/base64 does.
+// decodeBcrypt ignores no line ends, as encoding/base64 does, and no bits that
+// are left over in the last character: Django's bcrypt compares the whole text
+// with one in which there are none.
 func decodeBcrypt(text string) ([]byte, bool) {
 	if strings.ContainsAny(text, "\r\n") {
 		return nil, false

@@ -139,7 +139,7 @@ func (t *tx) setLinks(id int64, ids []int64, count string, missing error, remove
 const (
 	// Locked in the order of the ids, so that no two lock each other out.
 	lockUsers             = `select id from auth_user where id = any($1::bigint[]) order by id for update`
-	setActive             = `update auth_user set is_active = $1::boolean where is_active <> $1::boolean and id = any($2::bigint[])`
+	setActive             = `update auth_user set is_active = $1::boolean where is_active is distinct from $1::boolean and id = any($2::bigint[])`
 	selectHasSuperuser    = `select exists (select 1 from auth_user where is_superuser and id = any($1::bigint[]))`
 	deleteSessionsOfUsers = `delete from postern_session where user_id = any($1::bigint[])`
 )

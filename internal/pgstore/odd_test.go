@@ -159,6 +159,13 @@ func oddRows(t *testing.T, pooler string) {
 	for _, column := range []string{"password", "is_superuser", "username", "first_name", "last_name", "email", "is_staff", "is_active"} {
 		change("update auth_user set " + column + " = null where id = 2")
 	}
+	inactive := false
+	for _, reach := range []reach{defaultReach, {pick: 0, walk: 100}} { // by the index, and along the order
+		s.reach = reach
+		if page, err := s.ListUsers(t.Context(), auth.UserList{Active: &inactive}); err != nil || len(page.Users) != 1 || page.Users[0].ID != 2 {
+			t.Errorf("inactive: %+v, %v", page, err)
+		}
+	}
 	for _, column := range []string{"last_login", "date_joined"} {
 		for _, at := range oddTimes {
 			change("update auth_user set " + column + " = " + at + " where id = 2")

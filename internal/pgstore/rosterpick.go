@@ -11,7 +11,7 @@ import (
 // Each names the users that one filter selects, by an index of its own. The
 // orders are those of the indexes, so that no plan reads the table instead.
 const (
-	pickInactive    = `select id from auth_user where not is_active order by id limit $1::bigint`
+	pickInactive    = `select id from auth_user where is_active is not true order by id limit $1::bigint`
 	pickStaff       = `select id from auth_user where is_staff order by id limit $1::bigint`
 	pickSuperusers  = `select id from auth_user where is_superuser order by id limit $1::bigint`
 	pickGroup       = `select user_id from auth_user_groups where group_id = $2::bigint limit $1::bigint`

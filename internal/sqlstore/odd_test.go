@@ -353,3 +353,25 @@ func TestOddRow_SessionIsOverAndSwept(t *testing.T) {
 		}
 	}
 }
+
+func TestOddRow_FlagThatIsNotOneIsInactive(t *testing.T) {
+	s := openLoose(t, nil)
+	s.mustRun(t, "update auth_user set is_active = null where id = 2")
+	s.mustRun(t, "update auth_user set is_active = 2 where id = 3")
+	s.mustRun(t, "update auth_user set is_active = 0 where id = 4")
+	s.mustRun(t, "update auth_user set id = 0 where id = 9")
+	inactive := false
+	for _, reach := range []reach{defaultReach, {pick: 0, walk: 100}} { // by the index, and along the order
+		s.reach = reach
+		if ids, back := walkUsers(t, s, auth.UserList{Active: &inactive}); !slices.Equal(ids, []int64{2, 3, 4}) || len(back) != 3 {
+			t.Errorf("inactive: %v, %v", ids, back)
+		}
+	}
+	zero := int64(0)
+	if users, err := s.Users(t.Context(), auth.UserFilter{After: &zero, Limit: 1}); err != nil || len(users) != 1 || users[0].ID != 1 {
+		t.Errorf("after 0: %+v, %v", users, err)
+	}
+	if users, err := s.Users(t.Context(), auth.UserFilter{After: &zero, Newest: true}); err != nil || len(users) != 0 {
+		t.Errorf("before 0: %+v, %v", users, err)
+	}
+}

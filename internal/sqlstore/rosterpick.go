@@ -8,7 +8,7 @@ import (
 
 // Each names the users that one filter selects, by an index of its own.
 const (
-	pickInactive    = `select id from auth_user where not is_active limit $1`
+	pickInactive    = `select id from auth_user where is_active is not 1 limit $1`
 	pickStaff       = `select id from auth_user where is_staff limit $1`
 	pickSuperusers  = `select id from auth_user where is_superuser limit $1`
 	pickGroup       = `select user_id from auth_user_groups where group_id = $2 limit $1`

@@ -24,7 +24,7 @@ CREATE INDEX CONCURRENTLY IF NOT EXISTS postern_user_staff ON auth_user (id) WHE
 
 CREATE INDEX CONCURRENTLY IF NOT EXISTS postern_user_superuser ON auth_user (id) WHERE is_superuser;
 
-CREATE INDEX CONCURRENTLY IF NOT EXISTS postern_user_inactive ON auth_user (id) WHERE NOT is_active;
+CREATE INDEX CONCURRENTLY IF NOT EXISTS postern_user_inactive ON auth_user (id) WHERE is_active IS NOT TRUE;
 
 CREATE INDEX CONCURRENTLY IF NOT EXISTS postern_user_algorithm ON auth_user ((CASE WHEN left(password, 1) = '!' THEN '!' WHEN strpos(password, '$') = 0 THEN '' ELSE split_part(password, '$', 1) END));
 

@@ -16,7 +16,7 @@ CREATE INDEX IF NOT EXISTS "postern_user_joined" ON "auth_user" ("date_joined");
 CREATE INDEX IF NOT EXISTS "postern_user_last_login" ON "auth_user" ("last_login");
 CREATE INDEX IF NOT EXISTS "postern_user_staff" ON "auth_user" ("is_staff") WHERE "is_staff";
 CREATE INDEX IF NOT EXISTS "postern_user_superuser" ON "auth_user" ("is_superuser") WHERE "is_superuser";
-CREATE INDEX IF NOT EXISTS "postern_user_inactive" ON "auth_user" ("is_active") WHERE NOT "is_active";
+CREATE INDEX IF NOT EXISTS "postern_user_inactive" ON "auth_user" ("is_active") WHERE "is_active" IS NOT 1;
 CREATE INDEX IF NOT EXISTS "postern_user_algorithm" ON "auth_user" (CASE substr("password", 1, 1) WHEN '!' THEN '!' ELSE substr("password", 1, instr("password", '$') - 1) END);
 CREATE INDEX IF NOT EXISTS "postern_session_created" ON "postern_session" ("created");
 
