@@ -242,12 +242,20 @@ var referrerPolicies = []string{
 	"strict-origin", "strict-origin-when-cross-origin", "unsafe-url",
 }
 
+// validCookiePath reports whether a path that a browser sends may begin with
+// path (RFC 6265, 5.1.4).
+func validCookiePath(path string) bool {
+	return strings.HasPrefix(path, "/") && !strings.HasPrefix(path, "//") && !strings.ContainsFunc(path, func(r rune) bool {
+		return r <= ' ' || r >= 0x7f || strings.ContainsRune("\";,*?#<>\\^`{|}", r)
+	})
+}
+
 func checkCookie(m *mistakes, prefix, name, domain, path, sameSite string, secure SecureMode) {
 	if !isToken(name) {
 		m.add(prefix+"_NAME", name, "is not a cookie name; use letters, digits, - and _")
 	}
-	if !strings.HasPrefix(path, "/") || strings.ContainsAny(path, "; \r\n") {
-		m.add(prefix+"_PATH", path, `must start with "/"`)
+	if !validCookiePath(path) {
+		m.add(prefix+"_PATH", path, `must start with "/" and be the start of paths as browsers send them, without wildcards, quotation marks, query and spaces; "/" is for every path`)
 	}
 	if !slices.Contains([]string{"Lax", "Strict", "None"}, sameSite) {
 		m.add(prefix+"_SAMESITE", sameSite, "must be Lax, Strict or None")

@@ -192,10 +192,39 @@ func TestWeaknesses_AtStartAreThoseOfKeysHostsAndLogins(t *testing.T) {
 		c, l := hardened()
 		change(&c, &l)
 		for _, w := range all(c, l) {
-			want := strings.Contains("postern.W001 postern.W002 postern.W003 postern.W005 postern.W024 postern.W035 postern.W036 postern.W087", id)
+			want := strings.Contains("postern.W001 postern.W002 postern.W003 postern.W005 postern.W007 postern.W015 postern.W016 postern.W017 postern.W018 postern.W019 postern.W024 postern.W035 postern.W036 postern.W037 postern.W087 postern.W088", id)
 			if w.ID == id && w.AtStart != want {
 				t.Errorf("%s: at start %v, want %v", id, w.AtStart, want)
 			}
+		}
+	}
+}
+
+func TestConfig_CookiePathsThatMatchNoRequest(t *testing.T) {
+	for path, right := range map[string]bool{
+		"/": true, "/api": true, "/api/": true, "/auth/v1/": true, "/a%20b/": true,
+		"api/": false, "/*": false, "/api/*": false, `"/"`: false, "/a b": false, "/a;b": false, "/?x": false, "/#": false, "//": false, "https://example.com/": false, "/bücher": false, "\\": false,
+	} {
+		for setting, change := range map[string]func(*Config){
+			"POSTERN_SESSION_COOKIE_PATH": func(c *Config) { c.Cookie.Path, c.Cookie.Name = path, "" },
+			"POSTERN_CSRF_COOKIE_PATH":    func(c *Config) { c.CSRF.Cookie.Path = path },
+		} {
+			if got := mistakeIn(t, setting, change); (got == "") != right {
+				t.Errorf("%s=%s: %q", setting, path, got)
+			}
+		}
+	}
+}
+
+func TestWeaknesses_CookiePathsThatCoverThePages(t *testing.T) {
+	for path, want := range map[string]int{"/": 0, "/api": 1, "/api/": 1, "/admin/": 1, "/api/user/": 1, "/ap": 1} {
+		c, l := hardened()
+		c.CSRF.Cookie.Path = path
+		if got := all(c, l); len(got) != want {
+			t.Errorf("%s: %v", path, got)
+		}
+		if c.NoAdmin = true; strings.HasPrefix(path, "/api") && path != "/api/user/" && len(all(c, l)) != 0 {
+			t.Errorf("%s without the admin site: %v", path, all(c, l))
 		}
 	}
 }

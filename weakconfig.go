@@ -58,6 +58,10 @@ var weakConfigs = []weakRule[*Config]{
 			return wide
 		}},
 
+	{number: 7, atStart: true, advice: true, setting: "SECRET_KEY", why: "it is in quotation marks, which are part of the key: a Django with the key between them accepts no session of ours",
+		wayOut: "take the quotation marks off, if they are not meant; everybody logs in once more",
+		values: func(c *Config) []string { return when(isQuoted(c.SecretKey), "") }},
+
 	{number: 10, setting: "SESSION_COOKIE_SECURE", why: "the browser sends the session over http too, where anyone on the way reads it",
 		wayOut: "set it to true",
 		values: func(c *Config) []string { return when(c.Cookie.Secure == SecureNever, c.Cookie.Secure) }},
@@ -73,6 +77,26 @@ var weakConfigs = []weakRule[*Config]{
 	{number: 14, setting: "SESSION_COOKIE_NAME", advice: true, why: "without the prefix __Host- a subdomain or plain http can plant a cookie of that name",
 		wayOut: "__Host-sessionid, with POSTERN_SESSION_COOKIE_SECURE=true; everybody logs in once more",
 		values: func(c *Config) []string { return when(!strings.HasPrefix(c.Cookie.Name, "__Host-"), c.Cookie.Name) }},
+
+	{number: 15, atStart: true, advice: true, setting: "SESSION_COOKIE_PATH", why: "browsers do not send the session cookie to /api/ or not to /admin/: nobody stays logged in there",
+		wayOut: `"/"; if a proxy removes this part of the path, silence this`,
+		values: func(c *Config) []string { return when(!c.coversPages(c.Cookie.Path), c.Cookie.Path) }},
+	{number: 16, atStart: true, advice: true, setting: "CSRF_COOKIE_PATH", why: "browsers do not send the CSRF cookie to /api/ or not to /admin/: no form is accepted there",
+		wayOut: `"/"; if a proxy removes this part of the path, silence this`,
+		values: func(c *Config) []string { return when(!c.coversPages(c.CSRF.Cookie.Path), c.CSRF.Cookie.Path) }},
+	{number: 17, atStart: true, advice: true, setting: "SESSION_COOKIE_AGE", why: "sessions end within a minute; the number is in seconds",
+		wayOut: `1209600, or "336h", for 14 days`,
+		values: func(c *Config) []string { return when(c.Session.Age < time.Minute, c.Session.Age) }},
+	{number: 18, atStart: true, advice: true, setting: "SESSION_IDLE_TIMEOUT", why: "sessions end after less than a minute without use; the number is in seconds",
+		wayOut: `"30m", or what users may leave their device for`,
+		values: func(c *Config) []string {
+			return when(c.Session.IdleTimeout > 0 && c.Session.IdleTimeout < time.Minute, c.Session.IdleTimeout)
+		}},
+	{number: 19, atStart: true, advice: true, setting: "SESSION_ABSOLUTE_AGE", why: "sessions end within a minute; the number is in seconds",
+		wayOut: `"12h" or another working day`,
+		values: func(c *Config) []string {
+			return when(c.Session.AbsoluteAge > 0 && c.Session.AbsoluteAge < time.Minute, c.Session.AbsoluteAge)
+		}},
 
 	{number: 20, setting: "SECURE_HSTS_SECONDS", why: "a browser that is lured to http:// goes there",
 		wayOut: "31536000 once every page works over https; if a proxy sends the header, silence this",
@@ -133,6 +157,14 @@ var weakConfigs = []weakRule[*Config]{
 		wayOut: "POSTERN_SESSION_COOKIE_SAMESITE=None with POSTERN_SESSION_COOKIE_SECURE=true, or serve both under one domain",
 		values: func(c *Config) []string {
 			return which(c.CORS.AllowedOrigins, func(o string) bool { return c.Cookie.SameSite != "None" && c.isCrossSite(o) })
+		}},
+
+	{number: 37, setting: "CORS_ALLOW_HEADERS", advice: true, atStart: true, why: "it lacks content-type or x-csrftoken, without which scripts of other origins can't send JSON or act for a user",
+		wayOut: "add content-type and x-csrftoken; if the scripts only read, silence this",
+		values: func(c *Config) []string {
+			used := len(c.CORS.AllowedOrigins)+len(c.CORS.AllowedOriginRegexes) > 0
+			names := strings.ToLower(strings.Join(c.CORS.AllowHeaders, ","))
+			return when(used && !(strings.Contains(names, "content-type") && strings.Contains(names, "x-csrftoken")), names)
 		}},
 
 	{number: 40, setting: "THROTTLE", why: "passwords can be guessed as fast as they can be hashed",
@@ -209,6 +241,18 @@ var weakConfigs = []weakRule[*Config]{
 		values: func(c *Config) []string {
 			return when(c.Log != nil && c.Log.Enabled(context.Background(), slog.LevelDebug), "debug")
 		}},
+}
+
+// isQuoted reports whether s begins and ends with the same quotation mark.
+func isQuoted(s string) bool {
+	return len(s) >= 2 && (s[0] == '"' || s[0] == '\'') && s[len(s)-1] == s[0]
+}
+
+// coversPages reports whether a browser sends a cookie of that path to the API,
+// and to the admin site if there is one (RFC 6265, 5.1.4).
+func (c *Config) coversPages(path string) bool {
+	covers := func(page string) bool { return strings.HasPrefix(page, strings.TrimSuffix(path, "/")+"/") }
+	return covers("/api/") && (c.NoAdmin || covers("/admin/"))
 }
 
 // guessable estimates the randomness of a key from how often its characters

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -54,6 +55,12 @@ var weakListens = []weakRule[*listening]{
 		wayOut: "name the proxy that ends TLS in POSTERN_TRUSTED_PROXIES, or set POSTERN_TLS_CERT and POSTERN_TLS_KEY",
 		values: func(l *listening) []string {
 			return when(l.config.Security.SSLRedirect && !l.hasTLS() && !l.hasProxy() && !l.config.TrustUnixPeers, true)
+		}},
+	{number: 88, setting: "SESSION_COOKIE_SECURE", advice: true, atStart: true, why: "browsers keep the cookie over https only, and nothing tells this server of https: it refuses the Origin of every login",
+		wayOut: "name the proxy that ends TLS in POSTERN_TRUSTED_PROXIES, or the site in POSTERN_CSRF_TRUSTED_ORIGINS, such as https://example.com",
+		values: func(l *listening) []string {
+			trusted := slices.ContainsFunc(l.config.CSRF.TrustedOrigins, func(o string) bool { return strings.HasPrefix(o, "https://") })
+			return when(l.config.Cookie.Secure == SecureAlways && !l.hasTLS() && !l.hasProxy() && !l.config.TrustUnixPeers && !trusted, l.config.Cookie.Secure)
 		}},
 }
 

@@ -88,6 +88,17 @@ var weakened = map[string]func(*Config, *Listen){
 	"postern.W012": func(c *Config, _ *Listen) { c.Cookie.Domain = "example.com" },
 	"postern.W013": func(c *Config, _ *Listen) { c.Cookie.SameSite = "None" },
 	"postern.W014": func(c *Config, _ *Listen) { c.Cookie.Name = "" },
+	"postern.W007": func(c *Config, _ *Listen) { c.SecretKey = `"` + soundKey + `"` },
+	"postern.W015": func(c *Config, _ *Listen) { c.Cookie.Name, c.Cookie.Path = "__Secure-sessionid", "/api" },
+	"postern.W016": func(c *Config, _ *Listen) { c.CSRF.Cookie.Path = "/auth/" },
+	"postern.W017": func(c *Config, _ *Listen) { c.Session.Age = 14 * time.Second },
+	"postern.W018": func(c *Config, _ *Listen) { c.Session.IdleTimeout = 30 * time.Second },
+	"postern.W019": func(c *Config, _ *Listen) { c.Session.AbsoluteAge = 12 * time.Second },
+	"postern.W037": func(c *Config, _ *Listen) { c.CORS.AllowHeaders = []string{"Content-Type"} },
+	"postern.W088": func(c *Config, _ *Listen) {
+		c.TrustedProxies, c.CORS.AllowedOrigins, c.CSRF.TrustedOrigins = nil, nil, nil
+		c.CSRF.Cookie.Secure, c.Security.SSLRedirect = SecureAlways, false
+	},
 	"postern.W020": func(c *Config, _ *Listen) { c.Security.HSTSSeconds = 0 },
 	"postern.W021": func(c *Config, _ *Listen) { c.Security.HSTSSeconds = 3600 },
 	"postern.W022": func(c *Config, _ *Listen) { c.Security.HSTSIncludeSubdomains = false },

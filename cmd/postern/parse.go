@@ -33,6 +33,15 @@ func (g given) shown() string {
 	return g.text
 }
 
+// isQuoted reports whether the value, or one in an array, is in quotation
+// marks.
+func (g given) isQuoted() bool {
+	return slices.ContainsFunc(slices.Concat(g.items, []string{g.text}), func(s string) bool {
+		s = strings.TrimSpace(s)
+		return len(s) >= 2 && (s[0] == '"' || s[0] == '\'') && s[len(s)-1] == s[0]
+	})
+}
+
 func (g given) one() (string, error) {
 	if g.array {
 		return "", errors.New("must be one value, not a list")
@@ -238,14 +247,27 @@ func status(field func(*options) *int) setter {
 // address takes "host:port", ":port" and "[::1]:port".
 func address(field func(*options) *string) setter {
 	return scalar(field, func(s string) (string, error) {
-		_, port, err := net.SplitHostPort(s)
+		host, port, err := net.SplitHostPort(s)
 		if err == nil {
 			_, err = strconv.ParseUint(port, 10, 16)
 		}
-		if err != nil {
-			return "", errors.New(`must be HOST:PORT, such as "127.0.0.1:8000" or "[::1]:8000"`)
+		switch {
+		case err == nil && host == "*":
+			return "", fmt.Errorf("must be HOST:PORT; write %q for every address of the machine", ":"+port)
+		case err != nil || !isListenHost(host):
+			return "", errors.New(`must be HOST:PORT without scheme and path, such as "127.0.0.1:8000", "[::1]:8000", or ":8000" for every address of the machine`)
 		}
 		return s, nil
+	})
+}
+
+// isListenHost reports whether s is "", a name or an address.
+func isListenHost(s string) bool {
+	if _, err := netip.ParseAddr(s); err == nil {
+		return true
+	}
+	return !strings.ContainsFunc(s, func(r rune) bool {
+		return r <= ' ' || r == 0x7f || strings.ContainsRune(`*/\:@[]"'?#,;=%`, r)
 	})
 }
 

@@ -149,6 +149,8 @@ func TestAddresses(t *testing.T) {
 	for text, right := range map[string]bool{
 		"127.0.0.1:8000": true, ":8000": true, "[::1]:0": true, "localhost:65535": true,
 		"": false, "8000": false, "localhost": false, "::1:8000": false, "localhost:": false, "localhost:65536": false, "localhost:http": false, "h:-1": false,
+		"[fe80::1%lo]:8000": true, "auth_1.internal:80": true,
+		"*:8000": false, ":": false, "http://127.0.0.1:8000": false, "http://:8000": false, "//h:80": false, "[*]:80": false, "127.0.0.1/24:80": false, "a b:80": false, "[127.0.0.1:80": false,
 	} {
 		if err := settingNamed("ADDR").set(&options{}, given{text: text}); (err == nil) != right {
 			t.Errorf("%q: %v", text, err)

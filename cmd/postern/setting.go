@@ -192,6 +192,10 @@ func (b *bound) resolve() *resolved {
 		if s.implied && !r.isSet(s.name) {
 			continue
 		}
+		if !s.secret && value.isQuoted() {
+			r.reject(s.name, value.shown(), "is in quotation marks, which a shell or a parser takes off and an --env-file of Docker does not; take them off")
+			continue
+		}
 		if err := s.set(&r.options, value); err != nil {
 			r.reject(s.name, value.shown(), err.Error())
 		}

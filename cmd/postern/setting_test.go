@@ -374,3 +374,18 @@ func TestWhatComesFromTheNetworkCanNotSteerATerminal(t *testing.T) {
 		t.Errorf("printable = %q, want %q", got, want)
 	}
 }
+
+func TestQuotationMarksAreNoPartOfAValue(t *testing.T) {
+	for i := range table {
+		s := &table[i]
+		for source, r := range map[string]*resolved{
+			"environment": resolveWith(t, nil, []string{s.env() + `="x"`}, ""), "single": resolveWith(t, nil, []string{s.env() + `=' x '`}, ""),
+			"file": resolveWith(t, nil, nil, s.key()+` = "'x'"`), "array": resolveWith(t, nil, nil, s.key()+` = ["a", "'x'"]`),
+		} {
+			quoted := r.err() != nil && strings.Contains(r.err().Error(), "quotation marks")
+			if quoted == s.secret {
+				t.Errorf("%s by %s: %v", s.name, source, r.err())
+			}
+		}
+	}
+}

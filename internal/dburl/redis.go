@@ -101,6 +101,9 @@ func foreignRedis(raw string) string {
 	if lower := strings.ToLower(raw); strings.HasPrefix(lower, "redis+") || strings.HasPrefix(lower, "sentinel:") {
 		return "its scheme must be redis; Sentinels are named by the parameters addr and master_set"
 	}
+	if IsPostgres(raw) || IsSQLite(raw) {
+		return "it is the address of a database, which belongs in POSTERN_DATABASE_URL"
+	}
 	if !strings.Contains(raw, "://") && !strings.ContainsAny(raw, " =") {
 		return "the scheme is missing"
 	}
