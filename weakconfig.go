@@ -76,7 +76,9 @@ var weakConfigs = []weakRule[*Config]{
 		values: func(c *Config) []string { return when(c.Cookie.SameSite == "None", c.Cookie.SameSite) }},
 	{number: 14, setting: "SESSION_COOKIE_NAME", advice: true, why: "without the prefix __Host- a subdomain or plain http can plant a cookie of that name",
 		wayOut: "__Host-sessionid, with POSTERN_SESSION_COOKIE_SECURE=true; everybody logs in once more",
-		values: func(c *Config) []string { return when(c.Cookie.Path == "/" && !strings.HasPrefix(c.Cookie.Name, "__Host-"), c.Cookie.Name) }},
+		values: func(c *Config) []string {
+			return when(c.Cookie.Path == "/" && !strings.HasPrefix(c.Cookie.Name, "__Host-"), c.Cookie.Name)
+		}},
 
 	{number: 15, atStart: true, advice: true, setting: "SESSION_COOKIE_PATH", why: "browsers do not send the session cookie to /api/ or not to /admin/: nobody stays logged in there",
 		wayOut: `"/"; if a proxy removes this part of the path, silence this`,
