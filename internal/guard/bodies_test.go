@@ -92,7 +92,8 @@ func TestBodies_WhoIsOneClient(t *testing.T) {
 			t.Errorf("%s and %s: one client %v", test.a, test.b, same)
 		}
 	}
-	if bodyOwner(netip.Addr{}) != bodyOwner(netip.Addr{}) {
+	one, other := bodyOwner(netip.Addr{}), bodyOwner(netip.Addr{})
+	if one != other {
 		t.Error("peers of a unix socket are not one client")
 	}
 }

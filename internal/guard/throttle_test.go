@@ -142,7 +142,8 @@ func TestThrottle_FloodOfOtherKeysResetsNoCount(t *testing.T) {
 		t.Errorf("after the flood the key waits %s, want 30 min", wait)
 	}
 	for key := range late {
-		if throttle.Take(key) == 0 && throttle.Take(key) == 0 {
+		first, second := throttle.Take(key), throttle.Take(key)
+		if first == 0 && second == 0 {
 			t.Fatalf("three attempts passed under %s, which came when no room was left", key)
 		}
 	}
@@ -150,7 +151,8 @@ func TestThrottle_FloodOfOtherKeysResetsNoCount(t *testing.T) {
 	now = now.Add(time.Hour)
 	for i := range 1000 {
 		key := fmt.Sprint("after", i)
-		if throttle.Take(key) != 0 || throttle.Take(key) != 0 || throttle.Take(key) == 0 {
+		first, second, third := throttle.Take(key), throttle.Take(key), throttle.Take(key)
+		if first != 0 || second != 0 || third == 0 {
 			t.Fatalf("%s does not get its rate after the flood", key)
 		}
 	}
