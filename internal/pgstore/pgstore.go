@@ -77,6 +77,8 @@ type Store struct {
 	reach   reach
 	odd     *auth.OddRows
 	isUTF8  atomic.Bool // the encoding of the database
+	// namesRepeat is set once no constraint keeps usernames unique.
+	namesRepeat atomic.Bool
 
 	renewing sync.Mutex
 	renewed  time.Time

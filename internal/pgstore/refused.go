@@ -119,3 +119,18 @@ func (s *Store) mendSequence(ctx context.Context, err error) bool {
 		slog.String("table", e.TableName), slog.Int64("id", moved))
 	return true
 }
+
+// codeNoConstraint says that there is no constraint that "on conflict" names.
+const codeNoConstraint = "42P10"
+
+// findNamesRepeat reports whether a transaction failed because no constraint
+// keeps usernames unique, and has later ones do so themselves.
+func (s *Store) findNamesRepeat(ctx context.Context, err error) bool {
+	if code(err) != codeNoConstraint {
+		return false
+	}
+	if !s.namesRepeat.Swap(true) {
+		s.o.Log.LogAttrs(ctx, slog.LevelWarn, "auth_user has no unique constraint on username; registrations here look for the name first, but a Django may add it at the same moment: add the constraint again")
+	}
+	return true
+}

@@ -3,6 +3,8 @@ package pgstore
 import (
 	"errors"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -53,6 +55,35 @@ func TestRefused_NamesTheField(t *testing.T) {
 		if !ok || errors.Is(err, auth.ErrUnavailable) {
 			t.Errorf("%s: CreateUser = %v", tt.name, err)
 		}
+	}
+}
+
+// TestCreateUser_WithoutAUniqueName has many add one name at once.
+func TestCreateUser_WithoutAUniqueName(t *testing.T) {
+	url := pgtest.Database(t)
+	s := openMigrated(t, url, Options{})
+	pgtest.Exec(t, url, "alter table auth_user drop constraint auth_user_username_key")
+	var added, taken atomic.Int32
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			switch err := s.CreateUser(t.Context(), &auth.User{Username: "ann", Password: "encoded", DateJoined: time.Now()}); {
+			case err == nil:
+				added.Add(1)
+			case errors.Is(err, auth.ErrUsernameTaken):
+				taken.Add(1)
+			default:
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if added.Load() != 1 || taken.Load() != 7 {
+		t.Errorf("added %d times, taken %d times; want 1 and 7", added.Load(), taken.Load())
+	}
+	pgtest.Exec(t, url, "create unique index one_name on auth_user (lower(username))")
+	if err := s.CreateUser(t.Context(), &auth.User{Username: "Ann", Password: "encoded", DateJoined: time.Now()}); !errors.Is(err, auth.ErrUsernameTaken) {
+		t.Errorf("a name that differs in case only: %v", err)
 	}
 }
 

@@ -28,6 +28,8 @@ type tx struct {
 	pgx.Tx
 	ctx  context.Context
 	news []auth.News
+	// namesRepeat says that the database does not keep usernames unique.
+	namesRepeat bool
 }
 
 func (t *tx) tell(n auth.News) { t.news = append(t.news, n) }
@@ -46,7 +48,7 @@ func (t *tx) row(query string, args ...any) pgx.Row { return t.QueryRow(t.ctx, q
 func (s *Store) do(ctx context.Context, work func(*tx) error) error {
 	once := func(ctx context.Context) error { return s.once(ctx, work) }
 	err := s.repeat(ctx, once)
-	if s.mendSequence(ctx, err) {
+	if s.findNamesRepeat(ctx, err) || s.mendSequence(ctx, err) {
 		err = s.repeat(ctx, once)
 	}
 	return err
@@ -134,7 +136,7 @@ func (s *Store) once(ctx context.Context, work func(*tx) error) error {
 	if err != nil {
 		return err
 	}
-	t := &tx{Tx: begun, ctx: ctx}
+	t := &tx{Tx: begun, ctx: ctx, namesRepeat: s.namesRepeat.Load()}
 	if err := work(t); err != nil {
 		return errors.Join(err, ended(t.rollback()))
 	}

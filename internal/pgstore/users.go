@@ -103,6 +103,17 @@ const insertUser = `insert into auth_user
 	values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 	on conflict (username) do nothing returning id`
 
+// What adds a user to a table without a unique constraint on the username, or
+// with one that is looser or of lower(username): the statement above can't run
+// there. The lock is that of the name, until the commit.
+const (
+	lockUsername     = `select pg_advisory_xact_lock(hashtext('postern user ' || $1::text))`
+	insertUserUnique = `insert into auth_user
+		(username, email, first_name, last_name, password, is_active, is_staff, is_superuser, last_login, date_joined)
+		select $1::text, $2::text, $3::text, $4::text, $5::text, $6::boolean, $7::boolean, $8::boolean, $9::timestamptz, $10::timestamptz
+		where not exists (select 1 from auth_user where username = $1::text) returning id`
+)
+
 // CreateUser implements auth.UserStore.
 func (s *Store) CreateUser(ctx context.Context, u *auth.User) error {
 	var id int64
@@ -118,7 +129,14 @@ func (s *Store) CreateUser(ctx context.Context, u *auth.User) error {
 }
 
 func (t *tx) createUser(u *auth.User) (id int64, err error) {
-	err = t.row(insertUser, u.Username, u.Email, u.FirstName, u.LastName, u.Password,
+	statement := insertUser
+	if t.namesRepeat {
+		statement = insertUserUnique
+		if _, err := t.exec(lockUsername, u.Username); err != nil {
+			return 0, err
+		}
+	}
+	err = t.row(statement, u.Username, u.Email, u.FirstName, u.LastName, u.Password,
 		u.IsActive, u.IsStaff, u.IsSuperuser, nullTime(u.LastLogin), micros(u.DateJoined)).Scan(&id)
 	if isNoRow(err) {
 		return 0, auth.ErrUsernameTaken

@@ -46,6 +46,26 @@ func TestRefused_NamesTheField(t *testing.T) {
 	}
 }
 
+func TestCreateUser_WithoutAUniqueName(t *testing.T) {
+	path := djangoDatabase(t)
+	mustExec(t, outside(t, path), `pragma foreign_keys = 0; create table copy (id integer primary key autoincrement, password varchar(128) not null, last_login datetime,
+		is_superuser bool not null, username varchar(150) not null, last_name varchar(150) not null, email varchar(254) not null,
+		is_staff bool not null, is_active bool not null, date_joined datetime not null, first_name varchar(150) not null);
+		insert into copy select * from auth_user; drop table auth_user; alter table copy rename to auth_user`)
+	s := openMigrated(t, path)
+	u := func(name string) *auth.User { return &auth.User{Username: name, Password: "encoded", IsActive: true} }
+	if err := s.CreateUser(t.Context(), u("ann")); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.CreateUser(t.Context(), u("ann")); !errors.Is(err, auth.ErrUsernameTaken) {
+		t.Errorf("the same name: %v", err)
+	}
+	mustExec(t, outside(t, path), `create unique index one_name on auth_user (lower(username))`)
+	if err := s.CreateUser(t.Context(), u("Ann")); !errors.Is(err, auth.ErrUsernameTaken) {
+		t.Errorf("a name that differs in case only: %v", err)
+	}
+}
+
 func TestRefused_AnEditBreaksARule(t *testing.T) {
 	s := openMigrated(t, djangoDatabase(t))
 	mustExec(t, outside(t, s.path), `create unique index one_address on auth_user (lower(email))`)

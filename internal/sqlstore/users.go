@@ -86,10 +86,12 @@ func (s *Store) user(ctx context.Context, query string, key any) (*auth.User, er
 
 // A name that is taken gives no row back, and no error that would have to be
 // told apart from other violations.
+// insertUser looks for the name itself: somebody may have taken the unique
+// constraint away, and there is one writer.
 const insertUser = `insert into auth_user
 	(username, email, first_name, last_name, password, is_active, is_staff, is_superuser, last_login, date_joined)
-	values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-	on conflict (username) do nothing returning id`
+	select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10
+	where not exists (select 1 from auth_user where username = $1) returning id`
 
 // CreateUser implements auth.UserStore.
 func (s *Store) CreateUser(ctx context.Context, u *auth.User) error {
