@@ -89,6 +89,7 @@ func besideLogins(t *testing.T) int {
 // TestBesideDjango_HashesAndSessionsStay: users log in here and there by turns.
 // Each user's hash changes once at most, and no session ends but by that.
 func TestBesideDjango_HashesAndSessionsStay(t *testing.T) {
+	t.Parallel()
 	const users = 3
 	for _, tt := range []struct {
 		name    string
@@ -103,6 +104,7 @@ func TestBesideDjango_HashesAndSessionsStay(t *testing.T) {
 		{name: "users of a Django that preferred another hasher", environ: []string{"NO_ARGON2=1"}, before: []string{"HASHERS=PBKDF2SHA1PasswordHasher"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			file := filepath.Join(t.TempDir(), "both.sqlite3")
 			maker := startDjango(t, file, append(tt.environ, tt.before...)...)
 			maker.ask("migrate")
