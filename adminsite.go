@@ -114,7 +114,7 @@ type AuditQuery struct {
 	Username string // of the actor or the target, exactly; "" for all
 	Since    time.Time
 	BeforeID int64 // only ids below it: the page after
-	Limit    int   // at most so many; 0 means 100
+	Limit    int   // maximum number of entries; 0 means 100
 }
 
 // AuditActs are the acts that the audit log tells apart.

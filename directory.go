@@ -119,13 +119,13 @@ type UserQuery struct {
 	Search string // part of a username or an e-mail address
 	Active *bool
 	After  *int64 // only ids above it: the page after; nil: from the lowest
-	Limit  int    // at most so many; 0 means 100
+	Limit  int    // maximum number of entries; 0 means 100
 }
 
 // SessionQuery selects sessions, newest first.
 type SessionQuery struct {
 	Username string // "" for all users
-	Limit    int    // at most so many; 0 means 100
+	Limit    int    // maximum number of entries; 0 means 100
 }
 
 // NewUser is a user to be made.

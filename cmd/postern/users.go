@@ -48,7 +48,7 @@ func (p *program) usersCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "users",
 		GroupID: groupAdmin,
-		Short:   "List users, show one, let one in, shut one out, delete or repair one",
+		Short:   "List, show, activate, deactivate, delete and repair users",
 		Args:    subcommand,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}

@@ -78,7 +78,7 @@ type AuditFilter struct {
 	Source   string
 	From, To time.Time // from inclusive, to exclusive
 	Before   int64     // keyset: ids below it; 0: from the newest
-	Limit    int       // at most so many; 0 means 100
+	Limit    int       // maximum number of entries; 0 means 100
 }
 
 // AuditStore is the home of the audit log. Every method returns

@@ -48,7 +48,7 @@ const MaxUserAgent = 256
 type SessionFilter struct {
 	UserID   int64  // 0 for every user
 	IDPrefix string // hexadecimal, "" for every id
-	Limit    int    // at most so many; 0 means 100
+	Limit    int    // maximum number of entries; 0 means 100
 }
 
 // Identity is a stored session and its user.

@@ -131,7 +131,7 @@ func (s *Steward) CreateUser(ctx context.Context, n NewUser) (*User, error) {
 
 // EditUser changes what e names. Beside the errors of Roster.EditUser:
 // ErrNotAllowed, ErrOwnAccount, ErrRights, ErrSuperuser. The sessions of a
-// user that is shut out end; *SessionsRemain if only that failed.
+// deactivated user end; *SessionsRemain if only that failed.
 func (s *Steward) EditUser(ctx context.Context, id int64, e UserEdit) error {
 	if err := s.mayEdit(id, &e); err != nil {
 		return err
@@ -232,7 +232,7 @@ func (s *Steward) MayDelete(u *User) error {
 // SetActive lets users in, or shuts them out and ends their sessions. It says
 // how many it changed. Beside the errors of Roster.SetActive: ErrNotAllowed,
 // ErrNoUser if an id is nobody's,
-// ErrOwnAccount if the steward is among those to be shut out, *SessionsRemain.
+// ErrOwnAccount if the steward is among those to be deactivated, *SessionsRemain.
 func (s *Steward) SetActive(ctx context.Context, ids []int64, active bool) (int, error) {
 	if err := s.need("auth.change_user"); err != nil {
 		return 0, err

@@ -45,7 +45,7 @@ type UserFilter struct {
 	Active   *bool
 	After    *int64 // keyset: ids above it; with Newest, below it; nil: from the end
 	Newest   bool   // highest ids first
-	Limit    int    // at most so many; 0 means 100
+	Limit    int    // maximum number of entries; 0 means 100
 	Superior bool   // active superusers only
 }
 
